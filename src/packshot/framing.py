@@ -1,0 +1,112 @@
+"""Finding a product on a plain background, and framing it as the trade does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from packshot.colour import oklab_from_srgb
+
+PRODUCT_SHARE = 0.85
+"""Longest side of the product over the side of the frame (Amazon's rule for main pictures)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """A product found on a plain background.
+
+    Attributes:
+        mask: (H, W) bool, True on the product.
+        box: left, top, right, bottom in pixels; right and bottom are exclusive.
+        background: (3,) OKLab median of the outer border.
+        roughness: median distance in OKLab of border pixels to `background`; about 0 on a studio white.
+    """
+
+    mask: NDArray[np.bool_]
+    box: tuple[int, int, int, int]
+    background: NDArray[np.float32]
+    roughness: float
+
+
+def find_product(rgb: NDArray[np.uint8], tolerance: float = 0.035) -> Finding | None:
+    """Find the product as what differs from the border's colour and is not background reached from the border.
+
+    Args:
+        rgb: (H, W, 3) sRGB bytes.
+        tolerance: distance in OKLab up to which a pixel may still be background.
+
+    Returns:
+        The finding, or None where nothing stands out.
+    """
+    lab = oklab_from_srgb(rgb)
+    border = np.concatenate([lab[0], lab[-1], lab[:, 0], lab[:, -1]])
+    background = np.median(border, axis=0).astype(np.float32)
+    roughness = float(np.median(np.linalg.norm(border - background, axis=1)))
+    similar = np.linalg.norm(lab - background, axis=-1) < tolerance
+    mask = ~_reached_from_border(similar)
+    mask = _without_specks(mask)
+    rows, columns = np.flatnonzero(mask.any(1)), np.flatnonzero(mask.any(0))
+    if not len(rows):
+        return None
+    box = (int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1)
+    return Finding(mask, box, background, roughness)
+
+
+def _reached_from_border(open_: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of `open_` that are 4-connected to the border: sweeps in four directions until nothing changes."""
+    reached = np.zeros_like(open_)
+    reached[0], reached[-1], reached[:, 0], reached[:, -1] = open_[0], open_[-1], open_[:, 0], open_[:, -1]
+    while True:
+        before = int(reached.sum())
+        for view, passable in ((reached, open_), (reached[::-1], open_[::-1])):
+            for row in range(1, len(view)):
+                view[row] |= view[row - 1] & passable[row]
+        for view, passable in ((reached.T, open_.T), (reached.T[::-1], open_.T[::-1])):
+            for row in range(1, len(view)):
+                view[row] |= view[row - 1] & passable[row]
+        if int(reached.sum()) == before:
+            return reached
+
+
+def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Drop pixels with fewer than three neighbours of their kind among eight: JPEG noise and dust."""
+    padded = np.pad(mask, 1).astype(np.int8)
+    h, w = mask.shape
+    neighbours = sum(padded[1 + dy : 1 + dy + h, 1 + dx : 1 + dx + w] for dy in (-1, 0, 1) for dx in (-1, 0, 1)) - mask
+    return np.asarray(mask & (neighbours >= 3))
+
+
+def square_on_white(
+    rgb: NDArray[np.uint8], box: tuple[int, int, int, int], side: int, largest_scale: float
+) -> NDArray[np.uint8]:
+    """Crop to the product, scale it to `PRODUCT_SHARE` of the frame and centre it on a white square.
+
+    Args:
+        rgb: (H, W, 3) sRGB bytes on a white background.
+        box: the product, as in `Finding.box`.
+        side: of the result, pixels.
+        largest_scale: a small product is enlarged at the most by this factor.
+
+    Returns:
+        (side, side, 3) sRGB bytes.
+    """
+    left, top, right, bottom = box
+    longest = max(right - left, bottom - top)
+    scale = min(PRODUCT_SHARE * side / longest, largest_scale)
+    reach = side / scale / 2
+    cx, cy = (left + right) / 2, (top + bottom) / 2
+    pad = int(np.ceil(reach)) + 2
+    canvas = np.pad(rgb, ((pad, pad), (pad, pad), (0, 0)), constant_values=255)
+    window = (cx - reach + pad, cy - reach + pad, cx + reach + pad, cy + reach + pad)
+    framed = Image.fromarray(canvas).resize((side, side), Image.Resampling.LANCZOS, box=window)
+    return np.asarray(framed)
+
+
+def whiten(rgb: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Scale the channels so that `background` becomes exact white; products keep their relation to it."""
+    gain = 255.0 / np.maximum(background.astype(np.float32), 1.0)
+    lifted = rgb.astype(np.float32) * gain
+    return np.where(lifted >= 252.5, 255, np.rint(np.clip(lifted, 0, 255))).astype(np.uint8)
