@@ -1,0 +1,186 @@
+"""The command line. Reads options, calls one function, prints; imports of rooms stay inside the commands."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from packshot.errors import OutputError, PackshotError, RequestError
+
+if TYPE_CHECKING:
+    from packshot.generation import Result
+
+app = typer.Typer(
+    help="Controllable product pictures from text, on two cores.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+data_app = typer.Typer(help="Catalogues in, training shards out.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+FORMATS = ("png", "jpg", "webp")
+
+
+def main() -> None:
+    """Run the command line: 0 when all went well, 1 when a check failed, 2 for a user's mistake, a traceback for a bug."""
+    try:
+        app()
+    except PackshotError as error:
+        typer.echo(f"packshot: {error}", err=True)
+        sys.exit(2)
+
+
+@app.command()
+def generate(
+    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="Chinese, English or both.")],
+    count: Annotated[int, typer.Option(help="Pictures of each prompt.")] = 4,
+    seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes. Drawn and shown if left out.")] = None,
+    size: Annotated[int, typer.Option(help="Side of the square picture, pixels (64 to 2048).")] = 256,
+    background: Annotated[str, typer.Option(help="white, transparent, #rrggbb or the path of a picture.")] = "white",
+    out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
+    form: Annotated[str, typer.Option("--format", help="png, jpg or webp.")] = "png",
+    sheet: Annotated[Path | None, typer.Option(help="Also write one contact sheet of all pictures here.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Evaluations per picture; the pack knows a good number.")] = None,
+    guidance: Annotated[float | None, typer.Option(help="Adherence to the prompt; the pack knows a good number.")] = None,
+    colour_lock: Annotated[float, typer.Option(help="0 leaves the colour as generated, 1 moves it onto the request.")] = 1.0,
+    backend: Annotated[str, typer.Option(help="embedded, fake, or one that a plug-in adds.")] = "embedded",
+    pack: Annotated[str, typer.Option(help="Model pack: a name from `packshot models`, or a folder.")] = "base",
+    explain: Annotated[bool, typer.Option("--explain", help="Print how the prompts are understood, and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Make product pictures of one or more prompts."""
+    from packshot.prompt import parse
+
+    if explain:
+        understood = [parse(prompt) for prompt in prompts]
+        typer.echo(_dump([p.as_dict() for p in understood]) if as_json else "\n\n".join(p.explain() for p in understood))
+        return
+    from packshot.generation import GenerationRequest, open_backend
+    from packshot.images import contact_sheet, save_picture
+
+    if form not in FORMATS:
+        raise RequestError("--format", f"'{form}'", ", ".join(FORMATS))
+    if form == "jpg" and background == "transparent":
+        raise RequestError("--format", "jpg with a transparent background", "png or webp")
+    chosen = secrets.randbelow(2**31) if seed is None else seed
+    requests = [
+        GenerationRequest(prompt, count, chosen, size, background, steps, guidance, colour_lock) for prompt in prompts
+    ]
+    maker = open_backend(backend, pack)
+    for request in requests:
+        maker.check(request)
+    _writable_folder(out)
+    if not as_json:
+        _tell_understanding(prompts)
+    made: list[tuple[Result, Path]] = []
+    for result in maker.generate(requests):
+        path = out / _file_name(result, prompts.index(result.request.prompt), form)
+        save_picture(result.pixels, path, recipe=result.recipe)
+        made.append((result, path))
+        if not as_json:
+            typer.echo(path)
+    if sheet is not None:
+        labels = [result.request.prompt if result.index == 0 else "" for result, _ in made]
+        save_picture(contact_sheet([r.pixels[..., :3] for r, _ in made], columns=count, labels=labels), sheet)
+    if as_json:
+        rows = [{"file": str(p), "prompt": dict(r.prompt), "recipe": dict(r.recipe)} for r, p in made]
+        typer.echo(_dump({"seed": chosen, "pictures": rows, "sheet": None if sheet is None else str(sheet)}))
+    else:
+        typer.echo(f"seed {chosen}")
+
+
+@app.command()
+def models(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False) -> None:
+    """List the model packs that are found, with their measured quality."""
+    from packshot.packs import available, open_pack
+
+    packs = [open_pack(folder) for folder in available().values()]
+    if as_json:
+        typer.echo(_dump([{**pack.manifest, "folder": str(pack.folder), "sha256": pack.sha256} for pack in packs]))
+        return
+    for pack in packs:
+        typer.echo(f"{pack.name} {pack.manifest['version']} ({pack.kind}): {pack.manifest.get('summary', '')}")
+        for key, value in pack.manifest["quality"].items():
+            typer.echo(f"    {key}: {value}")
+
+
+@data_app.command("prepare")
+def data_prepare(
+    sources: Annotated[list[str], typer.Argument(help="Image folder, Parquet or WebDataset tar; path or fsspec URL.")],
+    out: Annotated[Path, typer.Option(help="Folder for the shards; must not exist yet.")],
+    column: Annotated[list[str] | None, typer.Option(help="Where a column is not guessed: meaning=name.")] = None,
+    resolution: Annotated[int, typer.Option(help="Side of the training pictures, pixels.")] = 64,
+    note: Annotated[str, typer.Option(help="Where the pictures come from; stands in every model card.")] = "",
+    licence: Annotated[str, typer.Option(help="Their licence.")] = "",
+    workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace shards that are already there.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Turn a product catalogue into training shards, and say what was dropped and why."""
+    from packshot.catalogue.prepare import prepare
+
+    mapping = dict(_pair(text, "--column") for text in column or [])
+    report = prepare(
+        ",".join(sources), out, mapping=mapping, resolution=resolution, note=note, licence=licence, workers=workers,
+        overwrite=overwrite,
+    )
+    typer.echo(_dump(report.as_dict()) if as_json else "\n".join(report.lines()))
+
+
+@app.command()
+def train(
+    recipe: Annotated[Path, typer.Argument(help="A TOML file; see recipes/.")],
+    data: Annotated[Path, typer.Option(help="Shards made by `packshot data prepare`.")],
+    out: Annotated[Path, typer.Option(help="Folder for checkpoints, logs and sheets; repeat the command to resume.")],
+    settings: Annotated[list[str] | None, typer.Option("--set", help="Vary the recipe: section.key=value.")] = None,
+    max_minutes: Annotated[float | None, typer.Option(help="Stop, with a checkpoint, after so many minutes.")] = None,
+) -> None:
+    """Train a generator; the same command resumes."""
+    from packshot.training.loop import train as run
+
+    report = run(recipe, data, out, overrides=settings or [], max_minutes=max_minutes)
+    typer.echo(str(report))
+
+
+def _tell_understanding(prompts: list[str]) -> None:
+    from packshot.prompt import parse
+
+    for prompt in prompts:
+        understood = parse(prompt)
+        if understood.unknown:
+            typer.echo(f"not understood in '{prompt}': {', '.join(understood.unknown)}", err=True)
+        if understood.guessed:
+            typer.echo(f"guessed in '{prompt}': {', '.join(understood.guessed)}", err=True)
+
+
+def _file_name(result: Result, prompt_number: int, form: str) -> str:
+    words = "".join(c if c.isalnum() else "-" for c in result.request.prompt.casefold()).strip("-")[:40]
+    return f"{prompt_number + 1:02d}-{words}-{result.request.seed}-{result.index:03d}.{form}"
+
+
+def _writable_folder(folder: Path) -> None:
+    import os
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(folder, error.strerror or "an error", "a folder that can be made and written to") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(folder, "a folder without write permission", "a folder that can be written to")
+
+
+def _pair(text: str, option: str) -> tuple[str, str]:
+    key, separator, value = text.partition("=")
+    if not (key and separator and value):
+        raise RequestError(option, f"'{text}'", "key=value")
+    return key, value
+
+
+def _dump(document: object) -> str:
+    return json.dumps(document, ensure_ascii=False, indent=1, default=str)

@@ -1,0 +1,155 @@
+"""The back-end that ships: model packs on ONNX Runtime."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from packshot import __version__
+from packshot.errors import RequestError
+from packshot.generation.backgrounds import Painter, painter
+from packshot.generation.colour_lock import lock_colour
+from packshot.generation.interface import GenerationRequest, Result
+from packshot.generation.sampling import sample_flow, times
+from packshot.packs import Pack, find_pack
+from packshot.prompt import Prompt, embed, parse
+
+Array = NDArray[np.float32]
+DEFAULT_PACK = "base"
+
+
+class EmbeddedBackend:
+    """Generates from a `flow` or `gan` pack.
+
+    One picture is computed at a time: matrix kernels round differently for different batch sizes, and a picture must not
+    depend on its neighbours.
+    """
+
+    name = "embedded"
+
+    def __init__(self, pack: str = DEFAULT_PACK) -> None:
+        """Open a pack.
+
+        Args:
+            pack: name or folder; see `packshot.packs.find_pack`.
+
+        Raises:
+            PackError: there is no such pack, or it is damaged.
+        """
+        self.pack = find_pack(pack, ("flow", "gan"))
+        self._settings: dict[str, Any] = dict(self.pack.manifest["generation"])
+
+    def check(self, request: GenerationRequest) -> Prompt:
+        """Understand the request's prompt and make sure the pack can draw it, before anything is computed.
+
+        Raises:
+            RequestError: nothing of the prompt is understood, or the pack has not learned the product.
+        """
+        prompt = parse(request.prompt)
+        known = self._settings["categories"]
+        if prompt.category is not None and prompt.category not in known:
+            raise RequestError("prompt", f"'{prompt.category}', which pack '{self.pack.name}' has not learned", ", ".join(known))
+        return prompt
+
+    def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Result]:
+        """Yield every picture of every request, in order; see `Backend.generate`."""
+        for request in requests:
+            prompt = self.check(request)
+            paint = painter(request.background)
+            for index in range(request.count):
+                yield self._picture(request, prompt, paint, index)
+
+    def small_pictures(self, conditions: Iterable[tuple[NDArray[np.int64], Array, Array, int]]) -> Iterator[NDArray[np.uint8]]:
+        """Pictures at the generator's own resolution, for evaluation.
+
+        Args:
+            conditions: (slots (S,), colours (8,), text (512,), seed) each.
+
+        Yields:
+            (R, R, 3) uint8.
+        """
+        for slots, colours, text, seed in conditions:
+            condition = self._encode(slots[None], colours[None], text[None])
+            yield _to_bytes(self._sample(condition, _generator(seed, 0), self._settings["steps"], self._settings["guidance"]))
+
+    def _picture(self, request: GenerationRequest, prompt: Prompt, paint: Painter, index: int) -> Result:
+        steps = request.steps or int(self._settings["steps"])
+        guidance = self._settings["guidance"] if request.guidance is None else request.guidance
+        condition = self._condition(request.prompt)
+        small = self._sample(condition, _generator(request.seed, index), steps, guidance)
+        pixels = _to_bytes(self._enlarge(small))
+        shift = None
+        if prompt.colours and request.colour_lock > 0:
+            pixels, shift = lock_colour(pixels, prompt.colours[0].oklab, request.colour_lock)
+        pixels = _resized(pixels, request.size)
+        recipe = {
+            "request": request.as_dict(),
+            "index": index,
+            "pack": {"name": self.pack.name, "version": self.pack.manifest["version"], "sha256": self.pack.sha256},
+            "packshot": __version__,
+            "steps": steps,
+            "guidance": guidance,
+            "colour_distance_before_lock": None if shift is None else round(shift, 4),
+            "made_by": "generative model",
+        }
+        return Result(paint(pixels), request, index, recipe, prompt.as_dict())
+
+    def _condition(self, text: str) -> tuple[Array, Array]:
+        return _cached_condition(self, text)
+
+    def _encode(self, slots: NDArray[np.int64], colours: Array, text: Array) -> tuple[Array, Array]:
+        """Condition vectors for the wish and for 'nothing said' (needed by guidance)."""
+        run = self.pack.session("text.onnx").run
+        names = ("slots", "colours", "text")
+        wish = run(None, dict(zip(names, (slots, colours, text), strict=True)))[0]
+        nothing = run(None, {n: np.zeros_like(v) for n, v in zip(names, (slots, colours, text), strict=True)})[0]
+        return wish, nothing
+
+    def _sample(self, condition: tuple[Array, Array], random: np.random.Generator, steps: int, guidance: float) -> Array:
+        wish, nothing = condition
+        session = self.pack.session("generator.onnx")
+        if self.pack.kind == "gan":
+            z = random.standard_normal((1, int(self._settings["latent"])), np.float32)
+            return np.asarray(session.run(None, {"z": z, "condition": wish})[0], np.float32)
+        side = int(self._settings["resolution"])
+        noise = random.standard_normal((1, 3, side, side), np.float32)
+        low, high = self._settings["guidance_interval"]
+
+        def denoise(x: Array, t: float) -> Array:
+            time = np.array([t], np.float32)
+            predicted = session.run(None, {"x": x, "time": time, "condition": wish})[0]
+            if guidance != 1 and low <= t <= high:
+                unconditional = session.run(None, {"x": x, "time": time, "condition": nothing})[0]
+                predicted = unconditional + guidance * (predicted - unconditional)
+            return np.asarray(predicted, np.float32)
+
+        return sample_flow(denoise, noise, times(steps, float(self._settings["time_shift"])))
+
+    def _enlarge(self, small: Array) -> Array:
+        return np.asarray(self.pack.session("upscaler.onnx").run(None, {"x": small})[0], np.float32)
+
+
+@lru_cache(maxsize=64)
+def _cached_condition(backend: EmbeddedBackend, text: str) -> tuple[Array, Array]:
+    prompt = parse(text)
+    slots = np.asarray([prompt.slot_values()], np.int64)
+    return backend._encode(slots, prompt.colour_vector()[None], embed([text]))
+
+
+def _generator(seed: int, index: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, index])))
+
+
+def _to_bytes(picture: Array) -> NDArray[np.uint8]:
+    return np.rint((np.clip(picture[0].transpose(1, 2, 0), -1, 1) + 1) * 127.5).astype(np.uint8)
+
+
+def _resized(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
+    if pixels.shape[0] == side:
+        return pixels
+    return np.asarray(Image.fromarray(pixels).resize((side, side), Image.Resampling.LANCZOS))

@@ -1,0 +1,257 @@
+"""Shards -> tensors in memory, and the one place where training draws from them.
+
+Every random draw comes from the generator that is handed in, so that its state is the whole state of sampling.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import tomllib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from packshot.errors import InputError, OutputError, RecipeError
+from packshot.training.recipe import DataRecipe
+
+SLOTS = ("category", "usage", "gender", "material", "style")
+COLOUR_FEATURES, TEXT_FEATURES = 8, 512
+MOST_CAPTIONS = 8
+"""Captions that are kept of one row, languages taking turns."""
+TEXT_CACHE = "text.npz"
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """A split of the shards in memory, on the CPU.
+
+    Attributes:
+        ids: product ids.
+        pictures: (N, 3, R, R) uint8.
+        slots: (N, S) int64, 0 where not said.
+        colours: (N, 8) float32, see docs/architecture.md.
+        text: (N, K, 512) float16 sentence embeddings; rows with fewer captions repeat theirs.
+        weights: (N,) float64, sum 1: the share of each row in what is drawn.
+        fingerprint: sha256 of ids and pictures.
+    """
+
+    ids: tuple[str, ...]
+    pictures: Tensor
+    slots: Tensor
+    colours: Tensor
+    text: Tensor
+    weights: Tensor
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one step sees.
+
+    Attributes:
+        pictures: (N, 3, R, R) float in [-1, 1].
+        slots: (N, S) int64 after dropping.
+        colours: (N, 8) float after dropping.
+        text: (N, 512) float after dropping, with noise.
+        category: (N,) int64, the true category whether said or not; 0 where unknown.
+    """
+
+    pictures: Tensor
+    slots: Tensor
+    colours: Tensor
+    text: Tensor
+    category: Tensor
+
+    def to(self, device: torch.device) -> Batch:
+        """The same batch elsewhere."""
+        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
+
+
+def slot_values(slot: str) -> list[str]:
+    """The names of a slot's values 1, 2, … in the order of the lexicon."""
+    file = "category.toml" if slot == "category" else "attributes.toml"
+    content = tomllib.loads((files("packshot") / "lexicon" / file).read_text(encoding="utf-8"))
+    return list(content if slot == "category" else content[slot])
+
+
+def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], split: str = "train") -> Catalogue:
+    """Read a split of the shards into memory.
+
+    Args:
+        folder: made by `packshot data prepare`.
+        recipe: resolution and shares.
+        vocabulary: number of values of each slot in the network.
+        split: `train` or `test`.
+
+    Raises:
+        InputError: the shards cannot be read, or the split is empty.
+        OutputError: embeddings cannot be written beside the shards.
+        RecipeError: resolution, vocabulary or category names of the recipe do not fit the shards.
+    """
+    from packshot.shards import read_shards
+
+    ids, pictures, slots, colours, captions = [], [], [], [], []
+    numbers = {slot: {name: i + 1 for i, name in enumerate(slot_values(slot))} for slot in SLOTS}
+    for row in read_shards(folder):
+        if row.split != split:
+            continue
+        if row.pixels.shape[:2] != (recipe.resolution, recipe.resolution):
+            height, width = row.pixels.shape[:2]
+            accepted = f"{width}×{height}, as the pictures of {folder} are"
+            raise RecipeError("data.resolution", recipe.resolution, accepted)
+        ids.append(row.id)
+        pictures.append(np.ascontiguousarray(row.pixels.transpose(2, 0, 1)))
+        slots.append([_slot_number(numbers, slot, row.slots.get(slot), f"{folder}: {row.id}") for slot in SLOTS])
+        colours.append(colour_features(row.colours))
+        captions.append(_captions(row.captions))
+    if not ids:
+        raise InputError(folder, f"no pictures in the split '{split}'", "shards with at least one")
+    numbers_of_rows = np.array(slots, np.int64)
+    _check_vocabulary(numbers_of_rows, vocabulary)
+    stacked = np.stack(pictures)
+    digest = hashlib.sha256("\n".join(ids).encode())
+    digest.update(stacked)
+    slot_tensor = torch.from_numpy(numbers_of_rows)
+    return Catalogue(
+        ids=tuple(ids),
+        pictures=torch.from_numpy(stacked),
+        slots=slot_tensor,
+        colours=torch.from_numpy(np.stack(colours)),
+        text=_embedded(folder, captions, split),
+        weights=sampling_weights(slot_tensor[:, 0], recipe),
+        fingerprint=digest.hexdigest(),
+    )
+
+
+def sampling_weights(category: Tensor, recipe: DataRecipe) -> Tensor:
+    """Share of each row in what is drawn: count of its category ** -balance, times the category's own weight.
+
+    Args:
+        category: (N,) int64.
+        recipe: `balance`, `balance_floor` and `category_weights`.
+
+    Returns:
+        (N,) float64, sum 1.
+
+    Raises:
+        RecipeError: a name in `category_weights` is no category, or all weights are 0.
+    """
+    names = slot_values("category")
+    counts = torch.bincount(category, minlength=len(names) + 1).float()
+    shares = counts.clamp(min=recipe.balance_floor) ** -recipe.balance
+    for name, factor in recipe.category_weights.items():
+        if name not in names:
+            raise RecipeError("data.category_weights", f"'{name}'", f"names of lexicon/category.toml: {', '.join(names)}")
+        shares[names.index(name) + 1] *= factor
+    weights = shares[category].double()
+    if not weights.sum() > 0:
+        raise RecipeError("data.category_weights", "0 for every category there is", "at least one above 0")
+    return weights / weights.sum()
+
+
+def colour_features(colours: Sequence[Sequence[float]]) -> NDArray[np.float32]:
+    """(L, a, b, share) rows, largest first -> the colour vector (8,): `[1, L, a, b, 1, L2, a2, b2]`, zeros where missing."""
+    vector = np.zeros(COLOUR_FEATURES, np.float32)
+    for index, colour in enumerate(colours[:2]):
+        vector[4 * index : 4 * index + 4] = (1.0, *colour[:3])
+    return vector
+
+
+def draw_batch(catalogue: Catalogue, count: int, recipe: DataRecipe, generator: torch.Generator) -> Batch:
+    """Draw rows by their weights, and keep back parts of what is said about them.
+
+    Args:
+        catalogue: where from.
+        count: of rows; drawn with replacement.
+        recipe: probabilities of keeping back.
+        generator: on the CPU; the only source of randomness.
+    """
+    rows = torch.multinomial(catalogue.weights, count, replacement=True, generator=generator)
+    variant = torch.randint(0, catalogue.text.shape[1], (count,), generator=generator)
+    text = catalogue.text[rows, variant].float()
+    silent = text.abs().sum(1) == 0
+    text = text + torch.randn(text.shape, generator=generator) * recipe.text_noise
+    slots, colours = catalogue.slots[rows].clone(), catalogue.colours[rows].clone()
+    chance = torch.rand(count, slots.shape[1] + 5, generator=generator)
+    for index, probability in enumerate(recipe.drop_slots):
+        slots[:, index] *= chance[:, index] > probability
+    colour, second, sentence, everything = chance[:, slots.shape[1] :].T[:4]
+    colours[colour < recipe.drop_colour] = 0
+    colours[second < recipe.drop_second_colour, 4:] = 0
+    text[(sentence < recipe.drop_text) | silent] = 0
+    nothing = everything < recipe.drop_all
+    slots[nothing], colours[nothing], text[nothing] = 0, 0, 0
+    pictures = catalogue.pictures[rows].float() / 127.5 - 1
+    return Batch(pictures, slots, colours, text, catalogue.slots[rows, 0])
+
+
+def _slot_number(numbers: dict[str, dict[str, int]], slot: str, value: str | None, where: str) -> int:
+    if value is None:
+        return 0
+    if value not in numbers[slot]:
+        raise InputError(where, f"{slot} '{value}'", "a value of the lexicon; prepare the shards again")
+    return numbers[slot][value]
+
+
+def _check_vocabulary(slots: NDArray[np.int64], vocabulary: Sequence[int]) -> None:
+    for slot, largest, size in zip(SLOTS, slots.max(axis=0), vocabulary, strict=True):
+        if largest >= size:
+            raise RecipeError("network.vocabulary", f"{size} for {slot}", f"more than {largest}, which the shards use")
+
+
+def _captions(by_language: Any) -> list[str]:
+    """At most `MOST_CAPTIONS` captions of a row, languages taking turns."""
+    lists = [list(by_language[language]) for language in sorted(by_language)]
+    longest = max((len(texts) for texts in lists), default=0)
+    turns = [texts[i] for i in range(longest) for texts in lists if i < len(texts) and texts[i].strip()]
+    return turns[:MOST_CAPTIONS]
+
+
+def _embedded(folder: Path, captions: list[list[str]], split: str) -> Tensor:
+    """(N, K, 512) float16 embeddings of the rows' captions, through the cache; zeros for a row without any."""
+    unique = sorted({text for row in captions for text in row})
+    table = np.concatenate([_embed_cached(folder, unique, split), np.zeros((1, TEXT_FEATURES), np.float16)])
+    number = {text: index for index, text in enumerate(unique)}
+    width = max(1, max(len(row) for row in captions))
+    nothing = len(unique)
+    index = [[number[row[k % len(row)]] if row else nothing for k in range(width)] for row in captions]
+    return torch.from_numpy(table[np.array(index, np.int64)])
+
+
+def _embed_cached(folder: Path, unique: list[str], split: str) -> NDArray[np.float16]:
+    key = hashlib.sha256("\0".join(unique).encode()).hexdigest()
+    path = folder / (TEXT_CACHE if split == "train" else f"{split}-{TEXT_CACHE}")
+    try:
+        with np.load(path, allow_pickle=False) as cache:
+            if str(cache["key"]) == key:
+                found: NDArray[np.float16] = cache["embeddings"]
+                return found
+    except (OSError, ValueError, KeyError):
+        pass  # no cache yet, or a damaged one: it is only a cache
+    embeddings = _embed_all(unique)
+    buffer = io.BytesIO()
+    np.savez(buffer, key=np.array(key), embeddings=embeddings)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    try:
+        partial.write_bytes(buffer.getvalue())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(path, error.strerror or "a failed write", "a writable folder with enough room") from None
+    return embeddings
+
+
+def _embed_all(texts: list[str], chunk: int = 64) -> NDArray[np.float16]:
+    from packshot.prompt import embed
+
+    parts: Iterable[NDArray[np.float32]] = (embed(texts[i : i + chunk]) for i in range(0, len(texts), chunk))
+    return np.concatenate([np.zeros((0, TEXT_FEATURES), np.float16), *(part.astype(np.float16) for part in parts)])

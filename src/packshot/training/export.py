@@ -1,0 +1,163 @@
+"""Checkpoint -> model pack. The one place that knows both PyTorch and ONNX."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+from onnx import helper, numpy_helper
+from torch import Tensor, nn
+
+from packshot.packs import write_manifest
+from packshot.training.networks.conditioner import ConditionerSpec
+
+OPSET = 18
+SMALLEST_QUANTISED = 16_384
+"""Elements from which on a weight matrix is stored in eight bits."""
+
+
+def export_graph(
+    network: nn.Module,
+    arguments: tuple[Tensor, ...],
+    inputs: list[str],
+    output: str,
+    path: Path,
+    *,
+    free_axes: Mapping[str, Mapping[int, str]],
+    eight_bits: bool,
+) -> None:
+    """Trace a network to ONNX.
+
+    Args:
+        network: in evaluation mode, float32, on the CPU.
+        arguments: example inputs.
+        inputs: names of the inputs.
+        output: name of the output.
+        path: of the file to write.
+        free_axes: axes of inputs and output whose length is left open.
+        eight_bits: store large matrices as int8 with one scale per output channel. They are expanded when the graph is
+            loaded, so that only the file is smaller; arithmetic stays in float32.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the tracer warns of Python values that are constants by design
+        torch.onnx.export(
+            network,
+            arguments,
+            str(path),
+            input_names=inputs,
+            output_names=[output],
+            dynamic_axes={name: dict(axes) for name, axes in free_axes.items()},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    model = onnx.load(str(path))
+    if eight_bits:
+        _store_in_eight_bits(model.graph)
+    onnx.checker.check_model(model)
+    path.write_bytes(model.SerializeToString(deterministic=True))
+
+
+def _store_in_eight_bits(graph: onnx.GraphProto) -> None:
+    """Replace large float matrices by int8 ones behind a DequantizeLinear node, symmetric, per output channel."""
+    axis_of = _output_axes(graph)
+    nodes: list[onnx.NodeProto] = []
+    kept: list[onnx.TensorProto] = []
+    for tensor in graph.initializer:
+        values = numpy_helper.to_array(tensor)
+        axis = axis_of.get(tensor.name)
+        if axis is None or values.ndim != 2 or values.size < SMALLEST_QUANTISED:
+            kept.append(tensor)
+            continue
+        codes, scale = quantise(values, axis)
+        name = tensor.name
+        kept += [
+            numpy_helper.from_array(codes, name + ".int8"),
+            numpy_helper.from_array(scale, name + ".scale"),
+        ]
+        nodes.append(helper.make_node("DequantizeLinear", [name + ".int8", name + ".scale"], [name], axis=axis))
+    del graph.initializer[:]
+    graph.initializer.extend(kept)
+    for node in reversed(nodes):
+        graph.node.insert(0, node)
+
+
+def quantise(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
+    """Symmetric eight-bit codes of a matrix with one scale per index of `axis`.
+
+    Returns:
+        Codes in [-127, 127] of the same shape, and (values.shape[axis],) float32 scales.
+    """
+    largest = np.abs(values).max(axis=1 - axis)
+    scale = (np.maximum(largest, 1e-12) / 127).astype(np.float32)
+    spread = scale[:, None] if axis == 0 else scale[None, :]
+    return np.rint(values / spread).astype(np.int8), scale
+
+
+def _output_axes(graph: onnx.GraphProto) -> dict[str, int]:
+    """Which axis of each weight matrix is the output channel: 1 for MatMul and plain Gemm, 0 for transposed Gemm."""
+    axes: dict[str, int] = {}
+    for node in graph.node:
+        if node.op_type == "MatMul":
+            axes[node.input[1]] = 1
+        elif node.op_type == "Gemm":
+            transposed = any(a.name == "transB" and a.i == 1 for a in node.attribute)
+            axes[node.input[1]] = 0 if transposed else 1
+    return axes
+
+
+class _Encode(nn.Module):
+    """The condition encoder alone, with the names a pack uses."""
+
+    def __init__(self, conditioner: nn.Module) -> None:
+        super().__init__()
+        self.conditioner = conditioner
+
+    def forward(self, slots: Tensor, colours: Tensor, text: Tensor) -> Tensor:
+        encoded: Tensor = self.conditioner(slots, colours, text)
+        return encoded
+
+
+def export_text(conditioner: nn.Module, spec: ConditionerSpec, path: Path) -> None:
+    """Write `text.onnx`: slots (N, S) int64, colours (N, 8), text (N, 512) -> condition (N, width)."""
+    arguments = (
+        torch.zeros(1, len(spec.vocabulary), dtype=torch.int64),
+        torch.zeros(1, spec.colour_features),
+        torch.zeros(1, spec.text_features),
+    )
+    names = ["slots", "colours", "text"]
+    free = {name: {0: "n"} for name in [*names, "condition"]}
+    export_graph(_Encode(conditioner).eval(), arguments, names, "condition", path, free_axes=free, eight_bits=True)
+
+
+def export_flow(network: nn.Module, resolution: int, width: int, path: Path) -> None:
+    """Write `generator.onnx` of a flow: x (N, 3, R, R), time (N,), condition (N, width) -> x_hat (N, 3, R, R)."""
+    arguments = (torch.zeros(1, 3, resolution, resolution), torch.zeros(1), torch.zeros(1, width))
+    names = ["x", "time", "condition"]
+    free = {name: {0: "n"} for name in [*names, "x_hat"]}
+    export_graph(network.eval(), arguments, names, "x_hat", path, free_axes=free, eight_bits=True)
+
+
+def export_gan(network: nn.Module, latent: int, width: int, path: Path) -> None:
+    """Write `generator.onnx` of a GAN: z (N, latent), condition (N, width) -> x (N, 3, R, R)."""
+    arguments = (torch.zeros(1, latent), torch.zeros(1, width))
+    free = {name: {0: "n"} for name in ["z", "condition", "x"]}
+    export_graph(network.eval(), arguments, ["z", "condition"], "x", path, free_axes=free, eight_bits=False)
+
+
+def export_upscaler(network: nn.Module, path: Path) -> None:
+    """Write `upscaler.onnx`: x (N, 3, H, W) -> y (N, 3, 4H, 4W)."""
+    free = {"x": {0: "n", 2: "h", 3: "w"}, "y": {0: "n", 2: "h4", 3: "w4"}}
+    export_graph(
+        network.eval(), (torch.zeros(1, 3, 64, 64),), ["x"], "y", path, free_axes=free, eight_bits=False
+    )
+
+
+def write_pack(folder: Path, manifest: Mapping[str, Any]) -> None:
+    """Add `pack.json` with the sha256 of each file to a folder of exported graphs."""
+    write_manifest(folder, manifest)

@@ -1,0 +1,1 @@
+"""What networks are asked for, as pure functions that import only torch."""

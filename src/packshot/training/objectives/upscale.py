@@ -1,0 +1,67 @@
+"""Learning to enlarge: how pictures are made small, and what a good enlargement is. Imports only torch."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+def degrade(fine: Tensor, generator: torch.Generator) -> Tensor:
+    """Make training inputs: reduce four times, then lose what a generator loses.
+
+    Half of the pictures are softened by a 3x3 kernel of random weight, and all get a little noise, so that the upscaler
+    also sharpens generated pictures, which are softer than reduced photographs.
+
+    Args:
+        fine: (N, 3, 4H, 4W) in [-1, 1].
+        generator: source of all randomness.
+
+    Returns:
+        (N, 3, H, W) in [-1, 1].
+    """
+    n = fine.shape[0]
+    area = F.avg_pool2d(fine, 4)
+    cubic = F.interpolate(fine, scale_factor=0.25, mode="bicubic", antialias=True, align_corners=False)
+    pick = torch.rand(n, 1, 1, 1, generator=generator)
+    small = torch.where(pick < 0.5, area, cubic)
+    side = torch.rand(n, 1, 1, 1, generator=generator) * 0.5 * (torch.rand(n, 1, 1, 1, generator=generator) < 0.5)
+    padded = F.pad(small, (1, 1, 1, 1), mode="replicate")
+    small = small * (1 - side) + F.avg_pool2d(padded, 3, stride=1) * side
+    noise = torch.randn(small.shape, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.02
+    return (small + noise).clamp(-1, 1)
+
+
+class PatchCritic(nn.Module):
+    """Judges patches of the enlarged picture (Isola et al. 2017), given the small one it came from."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        c = channels
+        self.net = nn.Sequential(
+            nn.utils.spectral_norm(nn.Conv2d(6, c, 4, stride=2, padding=1)),
+            nn.LeakyReLU(0.2),
+            nn.utils.spectral_norm(nn.Conv2d(c, 2 * c, 4, stride=2, padding=1)),
+            nn.LeakyReLU(0.2),
+            nn.utils.spectral_norm(nn.Conv2d(2 * c, 2 * c, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+            nn.Conv2d(2 * c, 1, 3, padding=1),
+        )
+
+    def forward(self, picture: Tensor, small: Tensor) -> Tensor:
+        """(N, 3, 4H, 4W), (N, 3, H, W) -> (N, 1, H, W) logits."""
+        guide = F.interpolate(small, scale_factor=4, mode="nearest")
+        judged: Tensor = self.net(torch.cat([picture, guide], dim=1))
+        return judged
+
+
+def charbonnier(found: Tensor, wanted: Tensor) -> Tensor:
+    """Smooth absolute error sqrt(d^2 + 0.001^2), mean over everything (Charbonnier et al. 1994)."""
+    return ((found - wanted).square() + 1e-6).sqrt().mean()
+
+
+def gradient_error(found: Tensor, wanted: Tensor) -> Tensor:
+    """Mean absolute error of horizontal and vertical differences: keeps edges crisp."""
+    across = (found.diff(dim=3) - wanted.diff(dim=3)).abs().mean()
+    down = (found.diff(dim=2) - wanted.diff(dim=2)).abs().mean()
+    return across + down

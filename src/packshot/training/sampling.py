@@ -1,0 +1,116 @@
+"""Sample sheets: pictures of fixed conditions, made during training so that eyes can follow it."""
+
+from __future__ import annotations
+
+import io
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor, nn
+
+from packshot.errors import OutputError
+from packshot.training.data import Catalogue
+
+PER_CATEGORY, PER_LINE, GUTTER_PX, GREY = 6, 24, 2, 90
+SHEET_SEED = 5
+GUIDED = (0.05, 0.95)
+"""Times between which guidance is used (Kynkäänniemi et al. 2024, limited interval)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SheetConditions:
+    """Conditions of a sheet's pictures, as `Conditioner.forward` takes them."""
+
+    slots: Tensor
+    colours: Tensor
+    text: Tensor
+
+
+def fixed_conditions(catalogue: Catalogue) -> SheetConditions:
+    """Every category there is, `PER_CATEGORY` times, each with the main colour of some product of it; no text."""
+    generator = torch.Generator().manual_seed(SHEET_SEED)
+    slots, colours = [], []
+    for category in catalogue.slots[:, 0].unique().tolist():
+        rows = torch.nonzero(catalogue.slots[:, 0] == category)[:, 0]
+        for row in rows[torch.randint(0, len(rows), (PER_CATEGORY,), generator=generator)]:
+            slots.append(torch.zeros_like(catalogue.slots[0]).index_fill(0, torch.tensor(0), category))
+            colours.append(torch.cat([catalogue.colours[row, :4], torch.zeros(4)]))
+    text = torch.zeros(len(slots), catalogue.text.shape[2])
+    return SheetConditions(torch.stack(slots), torch.stack(colours), text)
+
+
+@torch.no_grad()
+def flow_sample(
+    network: nn.Module, slots: Tensor, colours: Tensor, text: Tensor, seed: int, *, steps: int, guidance: float
+) -> Tensor:
+    """Pictures by Euler steps from noise along the predicted velocity.
+
+    Args:
+        network: a `FlowTransformer`.
+        slots: see `Conditioner.forward`, as are `colours` and `text`.
+        colours: on the network's device.
+        text: on the network's device.
+        seed: of the noise.
+        steps: of equal length.
+        guidance: scale of classifier-free guidance (Ho & Salimans 2022); 1 for none.
+
+    Returns:
+        (N, 3, R, R) in [-1, 1].
+    """
+    side = network.spec.resolution
+    x = torch.randn(len(slots), 3, side, side, generator=torch.Generator().manual_seed(seed)).to(slots.device)
+    told = network.encode(slots, colours, text)  # type: ignore[operator]
+    untold = network.encode(slots * 0, colours * 0, text * 0)  # type: ignore[operator]
+    clean = x
+    for index in range(steps):
+        now, after = index / steps, (index + 1) / steps
+        time = torch.full((len(x),), now, device=x.device)
+        clean = network(x, time, told).float()
+        if guidance != 1 and GUIDED[0] < now < GUIDED[1]:
+            plain = network(x, time, untold).float()
+            clean = plain + guidance * (clean - plain)
+        clean = clean.clamp(-1, 1)
+        x = x + (after - now) * (clean - x) / (1 - now)
+    return clean
+
+
+@torch.no_grad()
+def gan_sample(network: nn.Module, slots: Tensor, colours: Tensor, text: Tensor, seed: int, *, latent: int) -> Tensor:
+    """Pictures (N, 3, R, R) in [-1, 1] of a `Generator`, with latents of length `latent` drawn from the seed."""
+    z = torch.randn(len(slots), latent, generator=torch.Generator().manual_seed(seed)).to(slots.device)
+    pictures: Tensor = network(z, network.encode(slots, colours, text))  # type: ignore[operator]
+    return pictures
+
+
+def write_sheet(pictures: Tensor, path: Path) -> None:
+    """Write pictures (N, 3, R, R) in [-1, 1] as one PNG, `PER_LINE` a line; the file appears when it is complete.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
+    pixels = ((pictures.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    buffer = io.BytesIO()
+    Image.fromarray(_tiled(pixels)).save(buffer, "PNG")
+    partial = path.with_name(path.name + ".partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(buffer.getvalue())
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(path, error.strerror or "a failed write", "a writable folder with enough room") from None
+
+
+def _tiled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    count, side = pixels.shape[:2]
+    pitch, columns = side + GUTTER_PX, min(PER_LINE, count)
+    sheet = np.full((math.ceil(count / columns) * pitch, columns * pitch, 3), GREY, np.uint8)
+    for index, picture in enumerate(pixels):
+        top, left = index // columns * pitch, index % columns * pitch
+        sheet[top : top + side, left : left + side] = picture
+    return sheet

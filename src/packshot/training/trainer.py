@@ -1,0 +1,150 @@
+"""What the loop asks of a family of generators, and what the families share."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol, TypeVar
+
+import torch
+from torch import Tensor, nn
+
+from packshot.errors import PackshotError, RecipeError
+from packshot.training.checkpoint import flatten_optimiser, load_average, restore_optimiser
+from packshot.training.data import COLOUR_FEATURES, TEXT_FEATURES, Catalogue
+from packshot.training.distributed import Team
+from packshot.training.networks.conditioner import ConditionerSpec
+from packshot.training.recipe import OptimiserRecipe, Recipe
+
+Parts = Mapping[str, Mapping[str, Tensor]]
+Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
+
+
+class TrainingDiverged(PackshotError):
+    """A loss that is no longer a number."""
+
+
+class Trainer(Protocol):
+    """One family's networks, optimisers and step."""
+
+    def step(self, number: int, rate: float) -> dict[str, float]:
+        """Take step `number`, counted from 0, at `rate` times the peak learning rate; return what is worth logging.
+
+        Raises:
+            TrainingDiverged: a loss is NaN or infinite; the weights are as before the step.
+        """
+        ...
+
+    def sample(self, slots: Tensor, colours: Tensor, text: Tensor, seed: int) -> Tensor:
+        """Pictures (N, 3, R, R) in [-1, 1] of conditions, by the moving average."""
+        ...
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """Tensors by part and name: `model`, `ema`, `optimiser`; all there is to know but the random generator."""
+        ...
+
+    def load_state(self, parts: Parts) -> None:
+        """Undo `state`."""
+        ...
+
+
+class Average:
+    """A moving average of a network's weights, itself a network."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = copy.deepcopy(network).eval().requires_grad_(False)
+
+    @torch.no_grad()
+    def follow(self, network: nn.Module, decay: float) -> None:
+        """Move towards the network's weights: average = decay * average + (1 - decay) * weights."""
+        own, other = self.network.state_dict(), network.state_dict()
+        torch._foreach_lerp_([own[name] for name in own], [other[name] for name in own], 1 - decay)
+
+
+class Descent:
+    """AdamW over one network: matrices and kernels decay, biases and gains do not."""
+
+    def __init__(self, network: nn.Module, prefix: str, recipe: OptimiserRecipe, peak: float, team: Team) -> None:
+        self.network, self.peak, self.recipe, self.team = network, peak, recipe, team
+        named = {f"{prefix}{name}": p for name, p in network.named_parameters()}
+        self.names = {p: name for name, p in named.items()}
+        groups = [
+            {"params": [p for p in named.values() if p.ndim >= 2], "weight_decay": recipe.weight_decay},
+            {"params": [p for p in named.values() if p.ndim < 2], "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, peak, betas=recipe.betas, fused=True)
+
+    def descend(self, losses: Mapping[str, Tensor], rate: float, number: int) -> None:
+        """Back-propagate the sum of the losses and take one step."""
+        self.optimiser.zero_grad(set_to_none=True)
+        torch.stack(list(losses.values())).sum().backward()
+        self.team.average_gradients(self.names)
+        norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
+        self._refuse_nonsense({**losses, "gradient norm": norm}, number)
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.peak * rate
+        self.optimiser.step()
+
+    def state(self) -> dict[str, Tensor]:
+        """Moments and counters."""
+        return flatten_optimiser(self.optimiser, self.names)
+
+    def load_state(self, tensors: Mapping[str, Tensor]) -> None:
+        """Undo `state`."""
+        restore_optimiser(self.optimiser, self.names, tensors)
+
+    def _refuse_nonsense(self, values: Mapping[str, Tensor], number: int) -> None:
+        bad = [name for name, value in values.items() if not math.isfinite(value.item())]
+        if self.team.any(bool(bad)):
+            got = f"{bad[0]} = {values[bad[0]].item()}" if bad else "a loss of another process that is not finite"
+            raise TrainingDiverged(f"step {number}", got, "finite losses; try a lower optimiser.learning_rate")
+
+
+def conditioner_spec(vocabulary: tuple[int, ...], width: int) -> ConditionerSpec:
+    """The conditioner of the slots, colour vector and sentence embedding of this version of packshot."""
+    return ConditionerSpec(vocabulary, COLOUR_FEATURES, TEXT_FEATURES, width)
+
+
+def start_from(network: nn.Module, place: str) -> None:
+    """Load the moving average of another run, where `loop.init_from` names one; errors as in `load_average`."""
+    if place:
+        load_average(network, Path(place))
+
+
+def compiled(function: Wrapped, recipe: Recipe) -> Wrapped:
+    """The function through torch.compile, where the recipe wants it."""
+    return torch.compile(function) if recipe.loop.compile else function
+
+
+def precision(recipe: Recipe, team: Team) -> torch.autocast:
+    """The autocast context of the recipe."""
+    return torch.autocast(team.device.type, torch.bfloat16, enabled=recipe.loop.precision == "bf16")
+
+
+def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors under longer names."""
+    return {prefix + name: tensor for name, tensor in tensors.items()}
+
+
+def without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Those tensors whose names begin so, under shorter names."""
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def synchronised(networks: Iterable[nn.Module], team: Team) -> None:
+    """Give every process the weights of rank 0."""
+    for network in networks:
+        team.broadcast(network.state_dict().values())
+
+
+def build_trainer(recipe: Recipe, catalogue: Catalogue, generator: torch.Generator, team: Team) -> Trainer:
+    """The trainer of the recipe's family."""
+    from packshot.training.flow_trainer import FlowTrainer
+    from packshot.training.gan_trainer import GanTrainer
+
+    if recipe.loop.batch % team.size:
+        raise RecipeError("loop.batch", recipe.loop.batch, f"a multiple of the {team.size} processes")
+    kind = GanTrainer if recipe.family == "gan" else FlowTrainer
+    return kind(recipe, catalogue, generator, team)

@@ -1,0 +1,115 @@
+"""`packshot generate` as a person runs it, in its own process."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from tiny_packs import write_tiny_flow_pack
+
+from packshot.images import read_recipe
+
+
+def run(*arguments: str, cwd: Path, packs: Path | None = None) -> subprocess.CompletedProcess[str]:
+    environment = dict(os.environ, PACKSHOT_PACKS=str(packs or ""), PYTHONWARNINGS="error")
+    return subprocess.run(
+        [sys.executable, "-m", "packshot", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
+    )
+
+
+@pytest.fixture(scope="module")
+def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("packs")
+    write_tiny_flow_pack(root / "tiny")
+    return root
+
+
+def test_prompts_become_files_with_their_recipe_and_a_sheet(tmp_path: Path, packs: Path) -> None:
+    done = run(
+        "generate", "红色跑鞋", "silver watch", "--pack", "tiny", "--count", "2", "--seed", "5", "--out", "pictures",
+        "--sheet", "sheet.png", "--json", cwd=tmp_path, packs=packs,
+    )
+    assert done.returncode == 0, done.stderr
+    report = json.loads(done.stdout)
+    files = [tmp_path / row["file"] for row in report["pictures"]]
+    assert len(files) == 4 and len({f.read_bytes() for f in files}) == 4
+    for file, row in zip(files, report["pictures"], strict=True):
+        assert Image.open(file).size == (256, 256)
+        assert read_recipe(file) == row["recipe"]
+    assert Image.open(tmp_path / "sheet.png").size[0] > 500
+
+
+def test_the_same_seed_gives_the_same_bytes_alone_or_in_a_batch(tmp_path: Path, packs: Path) -> None:
+    common = ("--pack", "tiny", "--seed", "9")
+    assert run("generate", "red handbag", *common, "--count", "3", "--out", "a", cwd=tmp_path, packs=packs).returncode == 0
+    assert run("generate", "red handbag", *common, "--count", "1", "--out", "b", cwd=tmp_path, packs=packs).returncode == 0
+    first = sorted((tmp_path / "a").iterdir())[0]
+    again = next((tmp_path / "b").iterdir())
+    assert Image.open(first).tobytes() == Image.open(again).tobytes()
+
+
+@pytest.mark.parametrize("form", ["png", "jpg", "webp"])
+def test_every_format_carries_the_recipe(tmp_path: Path, packs: Path, form: str) -> None:
+    done = run("generate", "red handbag", "--pack", "tiny", "--count", "1", "--format", form, cwd=tmp_path, packs=packs)
+    assert done.returncode == 0, done.stderr
+    recipe = read_recipe(next((tmp_path / "out").glob(f"*.{form}")))
+    assert recipe is not None and recipe["request"]["prompt"] == "red handbag"  # type: ignore[index]
+
+
+def test_explain_prints_slots_and_unknown_words(tmp_path: Path) -> None:
+    done = run("generate", "复古风格红色运动鞋 zzqqx", "--explain", "--json", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    understood = json.loads(done.stdout)[0]
+    assert understood["category"] == "sports_shoes" and understood["style"] == "retro"
+    assert understood["unknown"] == ["zzqqx"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("",), "prompt"),
+        (("   ",), "prompt"),
+        (("red shoe " * 1200,), "prompt"),
+        (("zzqqx wvvk",), "zzqqx"),
+        (("red shoe", "--size", "0"), "size"),
+        (("red shoe", "--size", "100000"), "size"),
+        (("red shoe", "--count", "0"), "count"),
+        (("red shoe", "--background", "blueish"), "background"),
+        (("red shoe", "--format", "gif"), "--format"),
+        (("red shoe", "--format", "jpg", "--background", "transparent"), "--format"),
+        (("red shoe", "--pack", "none-such"), "model pack"),
+        (("red shoe", "--out", "file/inside"), "file"),
+    ],
+)
+def test_bad_input_gets_one_line_and_exit_2_and_writes_nothing(
+    tmp_path: Path, packs: Path, arguments: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    options = arguments if "--pack" in arguments else (*arguments, "--pack", "tiny")
+    done = run("generate", *options, cwd=tmp_path, packs=packs)
+    assert done.returncode == 2, (done.stdout, done.stderr)
+    assert said in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert "Traceback" not in done.stderr and len(done.stderr) < 1500
+    assert [p.name for p in tmp_path.rglob("*")] == ["file"]
+
+
+def test_a_damaged_pack_is_refused_and_leaves_no_picture(tmp_path: Path, packs: Path) -> None:
+    damaged = tmp_path / "packs"
+    shutil.copytree(packs, damaged)
+    (damaged / "tiny" / "generator.onnx").write_bytes((packs / "tiny" / "upscaler.onnx").read_bytes())
+    done = run("generate", "red shoe", "--pack", "tiny", "--out", "o", cwd=tmp_path, packs=damaged)
+    assert done.returncode == 2
+    assert "sha256" in done.stderr and len(done.stderr.strip().splitlines()) == 1
+    assert not list((tmp_path / "o").glob("*"))
+
+
+def test_models_lists_what_is_installed(tmp_path: Path, packs: Path) -> None:
+    done = run("models", "--json", cwd=tmp_path, packs=packs)
+    assert done.returncode == 0, done.stderr
+    assert "tiny" in {pack["name"] for pack in json.loads(done.stdout)}
