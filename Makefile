@@ -58,7 +58,7 @@ constraints: $(VENV)/.installed ## resolve anew and rewrite constraints.txt
 
 clean: ## remove environments, caches and out/
 	rm -rf .venv .venv-demo $(OUT) dist .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage
-	find src tests benchmarks tools examples -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
+	find src tests benchmarks tools -name __pycache__ -type d -prune -exec rm -rf {} + 2>/dev/null || true
 
 $(DEMO_VENV)/.installed: pyproject.toml constraints.txt
 	@$(NEED_PYTHON)

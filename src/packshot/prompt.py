@@ -1,9 +1,10 @@
 """Text in Chinese, English or both -> what it asks for. Knows words and colours, nothing of pictures or models.
 
-How a prompt is read: it is split into known terms (`lexicon/matching.py`). The product is the last one named in the first phrase that
-names any; in English, prepositions end a phrase ("a watch with a belt" is a watch), punctuation does in both languages. General words
-yield to exact ones ('backpack bag'). Where no product is named, the nearest unknown word may be guessed (`lexicon/guessing.py`).
-Of each other slot the first word counts; words inside a product's name ('leather shoes') count where nothing else is said.
+How a prompt is read: it is split into known terms (`lexicon/matching.py`). The product is the last one named in the
+first phrase that names any; in English, prepositions end a phrase ('a watch with a belt' is a watch), punctuation does
+in both languages. General words yield to exact ones ('backpack bag'). Where no product is named, the nearest unknown
+word may be guessed (`lexicon/guessing.py`). Of each other slot the first word counts; words inside a product's name
+('leather shoes') count where nothing else, or only praise such as 'trendy', is said.
 """
 
 from __future__ import annotations
@@ -42,8 +43,9 @@ __all__ = [
 ]
 
 MAX_CHARACTERS = 500
-_ACCEPTED = "a product such as " + ", ".join(
-    ("'red running shoes' or '红色跑鞋'", "watch 手表", "handbag 手提包", "backpack 双肩包", "sunglasses 太阳镜", "perfume 香水")
+_ACCEPTED = (
+    "a product such as 'red running shoes' or '红色跑鞋', watch 手表, handbag 手提包, "
+    "backpack 双肩包, sunglasses 太阳镜, perfume 香水"
 )
 
 
@@ -61,7 +63,8 @@ class Prompt:
         colours: at most two, in order of mention.
         unknown: words without meaning to us.
         guessed: words whose meaning was inferred by embedding, as 'word ~ entry'.
-        ignored: words understood that change nothing because their place is taken: a second product, a third colour, a background.
+        ignored: words understood that change nothing because their place is taken: a second product, a third colour,
+            a background.
     """
 
     text: str
@@ -87,7 +90,8 @@ class Prompt:
         """Plain values for JSON."""
         plain: dict[str, Any] = {"text": self.text, **{slot: getattr(self, slot) for slot in SLOTS}}
         plain["colours"] = [
-            {"name": c.name, "word": c.word, "hex": hex_of(c.oklab), "oklab": [round(v, 4) for v in c.oklab]} for c in self.colours
+            {"name": c.name, "word": c.word, "hex": hex_of(c.oklab), "oklab": [round(v, 4) for v in c.oklab]}
+            for c in self.colours
         ]
         return plain | {name: list(getattr(self, name)) for name in ("unknown", "guessed", "ignored")}
 
@@ -184,7 +188,7 @@ def entry_for_catalogue_name(slot: str, name: str) -> str | None:
 
 
 def colour_vector_of(colours: Sequence[Sequence[float]]) -> NDArray[np.float32]:
-    """OKLab rows, of which the first two count (a fourth value, the share, may follow) -> the (8,) vector of the networks."""
+    """OKLab rows, of which the first two count -> the (8,) vector of the networks. A share may follow in a row."""
     vector = np.zeros(8, np.float32)
     for index, colour in enumerate(colours[:MOST_COLOURS]):
         vector[4 * index : 4 * index + 4] = 1.0, *colour[:3]
@@ -250,7 +254,7 @@ def _names(spans: Sequence[Span], head: Span | None) -> list[Span]:
 
 
 def _other_products(spans: Sequence[Span], head: Span | None, category: str | None, words: Lexicon) -> list[Span]:
-    """Products named beside the head. A more general word for it ('backpack bag') or one with a second sense is none."""
+    """Products named beside the head. A general word for it ('backpack bag') or one with a second sense is none."""
     found: list[Span] = []
     for span in spans:
         key = span.key("category")
@@ -289,12 +293,11 @@ def _candidates(spans: Sequence[Span]) -> list[str]:
 
 
 def _attribute(slot: str, spans: Sequence[Span], head: Span | None, words: Lexicon) -> tuple[str | None, list[str]]:
-    """The first strong entry of a slot, else the first weak one, else one inside the product's name; and words passed over."""
+    """The first strong entry of a slot, else one in the product's name, else the first weak one; and words left out."""
     said = [(key, span) for span in spans if (key := span.key(slot)) is not None]
-    if not said:
-        parts = (m for name in _names(spans, head) for m in parts_of(name, words))
-        return next((m.key for m in parts if m.role == slot), None), []
     entries = words.slots[slot]
-    chosen = next((key for key, _ in said if not entries[key].weak), said[0][0])
-    passed_over = [s.text for key, s in said if key != chosen and len(s.meanings) == 1 and not entries[key].weak]
-    return chosen, passed_over
+    strong = [key for key, _ in said if not entries[key].weak]
+    parts = [m.key for name in _names(spans, head) for m in parts_of(name, words) if m.role == slot]
+    chosen = next(iter((*strong, *parts, *(key for key, _ in said))), None)
+    left_out = [s.text for key, s in said if key != chosen and len(s.meanings) == 1 and not entries[key].weak]
+    return chosen, left_out

@@ -1,7 +1,8 @@
 """The layout of a prepared dataset on disk, stated once: written by `catalogue`, read by `training` and `evaluation`.
 
-A folder of `dataset.json` and WebDataset tars. For each key: `KEY.webp` (lossless), optionally `KEY.256.webp`, and `KEY.json`; see
-`docs/architecture.md`, "Shards". The bytes depend on the rows alone: members in the order of ids, no times, no owners.
+A folder of `dataset.json` and WebDataset tars. For each key: `KEY.webp` (lossless), optionally `KEY.256.webp`, and
+`KEY.json`; see `docs/architecture.md`, "Shards". The bytes depend on the rows alone: members in the order of ids, no
+times, no owners.
 """
 
 from __future__ import annotations
@@ -85,7 +86,7 @@ class ShardRow:
 
 
 def split_of(product_id: str) -> str:
-    """`test` for 5 % of the ids, chosen by their hash: a product stays in its split whatever else the catalogue holds."""
+    """`test` for 5 % of the ids, by their hash: a product stays in its split whatever else the catalogue holds."""
     return "test" if int(_sha256(product_id.encode())[:8], 16) % 100 < TEST_PER_CENT else "train"
 
 
@@ -112,7 +113,9 @@ def write_shards(rows: Iterable[ShardRow], folder: Path, *, fine_resolution: int
         try:
             (folder / name).write_bytes(data)
         except OSError as error:
-            raise OutputError(folder / name, error.strerror or error, "a folder that can be written, with room") from None
+            raise OutputError(
+                folder / name, error.strerror or error, "a folder that can be written, with room"
+            ) from None
         written.append({"file": name, "rows": len(buffer), "sha256": _sha256(data)})
         buffer.clear()
 
@@ -158,7 +161,8 @@ def read_shards(folder: Path) -> Iterator[ShardRow]:
     """Every row of a prepared dataset, in the order of ids; one shard is held in memory.
 
     Raises:
-        InputError: `dataset.json` or a shard is missing, or the sha256 of a shard differs: nothing of that shard is yielded.
+        InputError: `dataset.json` or a shard is missing, or the sha256 of a shard differs: nothing of that shard is
+            yielded.
     """
     for shard in read_dataset(folder)["shards"]:
         path = folder / Path(str(shard["file"])).name
@@ -168,7 +172,9 @@ def read_shards(folder: Path) -> Iterator[ShardRow]:
             raise InputError(path, error.strerror or error, "a complete dataset; prepare it again") from None
         found = _sha256(data)
         if found != shard["sha256"]:
-            raise InputError(path, f"sha256 {found[:12]}…", f"{shard['sha256'][:12]}… as in {MANIFEST}; prepare it again")
+            raise InputError(
+                path, f"sha256 {found[:12]}…", f"{shard['sha256'][:12]}… as in {MANIFEST}; prepare it again"
+            )
         yield from _rows(data)
 
 

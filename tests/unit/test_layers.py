@@ -56,5 +56,6 @@ def test_a_breach_is_noticed(copy: Path, module: str, line: str, contract: str) 
         file.write(f"\n{line}\n")
     run = lint_imports(copy)
     assert run.returncode == 1, run.stdout + run.stderr
-    broken = [row for row in run.stdout.splitlines() if row.endswith("BROKEN")]
+    broken = [row for row in run.stdout.splitlines() if " BROKEN" in row]
     assert any(contract in row for row in broken), run.stdout
+    assert f"packshot.{module.replace('/', '.')}" in run.stdout

@@ -8,6 +8,9 @@ from dataclasses import dataclass
 from packshot.errors import RequestError
 from packshot.prompt import MAX_CHARACTERS, SLOTS, Prompt, captions, entry_for_catalogue_name, parse
 
+_NOTHING = frozenset({"na", "n/a", "nan", "none", "null", "-", "无", "其他", "其它", "other"})
+"""What tables hold in place of a colour."""
+
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
@@ -29,26 +32,30 @@ class Attributes:
 def attributes_of(values: Mapping[str, str]) -> Attributes | None:
     """Understand a row's columns; None where its category is not in the lexicon.
 
-    Category, gender, usage and colour come from their columns where the catalogue has them, because titles mention other products
-    too ("shoe care kit"); without a column they come from the title, as material and style always do.
+    Category, gender, usage and colour come from their columns where the catalogue has them, because titles mention
+    other products too ("shoe care kit"); without a column they come from the title, as material and style always do.
 
     Args:
         values: text by meaning, see `rows.MEANINGS`; `id` is among them.
     """
     said = _understood(values.get("title") or values.get("text", ""))
-    category = _category(values["category"]) if values.get("category") else said and said.category
+    named = values.get("category")
+    category = _category(named) if named else getattr(said, "category", None)
     if category is None:
         return None
     slots: dict[str, str | None] = {"category": category}
     for slot in SLOTS[1:]:
-        slots[slot] = entry_for_catalogue_name(slot, values[slot]) if slot in values else said and getattr(said, slot)
+        in_title: str | None = None if said is None else getattr(said, slot)
+        slots[slot] = entry_for_catalogue_name(slot, values[slot]) if slot in values else in_title
     colour_word = values.get("colour", said.colours[0].word if said and said.colours else "")
+    if colour_word.casefold() in _NOTHING:
+        colour_word = ""
     made = {language: tuple(texts) for language, texts in captions(slots, colour_word, key=values["id"]).items()}
     return Attributes(slots, values.get("title", ""), colour_word, _with_text(made, values.get("text", "")))
 
 
 def _category(name: str) -> str | None:
-    """The entry for a category column's word: a seller's term, or a word of the lexicon that is understood without rest."""
+    """The entry for a category column's word: a seller's term, or words that are understood without rest."""
     entry = entry_for_catalogue_name("category", name)
     if entry is not None:
         return entry

@@ -14,8 +14,8 @@ _SMALLEST_PX = 96
 def shows_text_panel(product: NDArray[np.uint8]) -> bool:
     """Whether the picture is mostly text: at least five lines of it on light, nearly colourless ground.
 
-    A line of text is a band of rows in which ink starts at least six times, with rows of hardly any ink above and below; stripes,
-    checks and chains have the starts but not the gaps.
+    A line of text is a band of rows in which ink starts at least six times, with rows of hardly any ink above and
+    below; stripes, checks and chains have the starts but not the gaps.
 
     Args:
         product: (H, W, 3) sRGB bytes, cropped to what is not background.

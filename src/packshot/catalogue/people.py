@@ -1,7 +1,7 @@
 """Tell pictures of people from pictures of products, by how the figure meets the frame and where skin is.
 
-The rules were made by looking at a fashion retailer's catalogue on white (docs/data.md says what they catch and miss). They are no
-person detector: they know that studios cut people at the frame and products not.
+The rules were made by looking at a fashion retailer's catalogue on white (docs/data.md says what they catch and miss).
+They are no person detector: they know that studios cut people at the frame and products not.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def shows_person(category: str, finding: Finding, square: NDArray[np.uint8]) -> 
 
 def _skin_shares(square: NDArray[np.uint8]) -> tuple[float, float]:
     """Share of skin colours in the upper quarter and the lower two fifths of the figure."""
-    figure = (square < 248).any(-1)
+    figure: NDArray[np.bool_] = np.min(square, axis=-1) < 248
     rows = np.flatnonzero(figure.any(1))
     if not len(rows):
         return 0.0, 0.0
@@ -53,8 +53,9 @@ def _skin_shares(square: NDArray[np.uint8]) -> tuple[float, float]:
 
 
 def _skin_coloured(rgb: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    """Colours of human skin under studio light: a wedge of orange in OKLab. Much leather and gold falls inside it too."""
-    lightness, a, b = np.moveaxis(oklab_from_srgb(rgb), -1, 0)
+    """Colours of skin under studio light: a wedge of orange in OKLab. Much leather and gold falls inside it too."""
+    lab = oklab_from_srgb(rgb)
+    lightness, a, b = lab[..., 0], lab[..., 1], lab[..., 2]
     wedge = (a > 0.02) & (a < 0.11) & (b > 0.02) & (b < 0.13) & (b > 0.4 * a)
     return np.asarray(wedge & (lightness > 0.35) & (lightness < 0.9))
 

@@ -1,6 +1,7 @@
 """Read catalogues row by row: tables beside pictures (🤗 imagefolder), Parquet and WebDataset.
 
-A reader never stops at a bad row: it yields a `BadRow` in its place. It raises only where the whole file cannot be understood.
+A reader never stops at a bad row: it yields a `BadRow` in its place. It raises only where the whole file cannot be
+understood.
 """
 
 from __future__ import annotations
@@ -64,8 +65,8 @@ def open_catalogue(file: CatalogueFile, mapping: Mapping[str, str]) -> Opened:
 def decode_table(data: bytes, where: str) -> str:
     """Text of a table in UTF-8, with or without a byte order mark, or in GBK.
 
-    Nearly any bytes are valid GBK, so what is not UTF-8 must also look Chinese: four fifths of what is beyond ASCII in the common
-    characters (GB 2312). Other encodings are refused instead of read as gibberish.
+    Nearly any bytes are valid GBK, so what is not UTF-8 must also look Chinese: four fifths of what is beyond ASCII in
+    the common characters (GB 2312). Other encodings are refused instead of read as gibberish.
 
     Raises:
         InputError: another encoding.
@@ -159,7 +160,7 @@ def _beside(file: CatalogueFile, name: str) -> bytes | Path | str:
         with file.files.open(path) as stream:
             return stream.read()
     except OSError as error:
-        return f"the picture '{name}' cannot be read: {error.strerror or error or type(error).__name__}"
+        return f"the picture '{name}' cannot be read: {_line(error.strerror or error)}"
 
 
 def _open_parquet(file: CatalogueFile, mapping: Mapping[str, str]) -> Opened:
@@ -180,7 +181,9 @@ def _open_parquet(file: CatalogueFile, mapping: Mapping[str, str]) -> Opened:
         number = 0
         with file.files.open(file.path) as stream:
             try:
-                for batch in parquet.ParquetFile(stream).iter_batches(_BATCH, columns=list(dict.fromkeys(columns.values()))):
+                for batch in parquet.ParquetFile(stream).iter_batches(
+                    _BATCH, columns=list(dict.fromkeys(columns.values()))
+                ):
                     for cells in batch.to_pylist():
                         number += 1
                         yield _parquet_row(file, columns, Place(file.path, "row", number), cells)
@@ -196,7 +199,9 @@ def _parquet_row(file: CatalogueFile, columns: Mapping[str, str], place: Place, 
     cell: Any = cells.get(columns.get("image", columns.get("file_name", "")))
     if isinstance(cell, dict):  # 🤗 datasets: {"bytes": …, "path": …}
         cell = cell.get("bytes") or cell.get("path")
-    picture = cell if isinstance(cell, bytes) and cell else _beside(file, text_of(cell) if isinstance(cell, str) else "")
+    picture = (
+        cell if isinstance(cell, bytes) and cell else _beside(file, text_of(cell) if isinstance(cell, str) else "")
+    )
     return BadRow(place, values["id"], picture) if isinstance(picture, str) else CatalogueRow(place, values, picture)
 
 
@@ -255,7 +260,9 @@ def _samples(file: CatalogueFile) -> Generator[_Sample | BadRow, None, None]:
                     sample = _Sample(Place(file.path, "row", number), key, {})
                 _add_member(sample, extension.casefold(), member, tar.extractfile(member))
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
-        yield BadRow(Place(file.path, "row", number), "" if sample is None else sample.key, f"damaged tar: {_line(error)}")
+        yield BadRow(
+            Place(file.path, "row", number), "" if sample is None else sample.key, f"damaged tar: {_line(error)}"
+        )
         return
     if sample is not None:
         yield sample

@@ -14,12 +14,18 @@ MEANINGS: dict[str, tuple[str, ...]] = {
         "商品编号", "商品id", "编号", "商品编码", "货号", "商品货号",
     ),
     "image": ("image", "img", "picture", "photo", "图像"),
-    "file_name": ("file_name", "filename", "image_file", "image_path", "file", "文件名", "图片", "图片文件", "主图", "图片路径"),
+    "file_name": (
+        "file_name", "filename", "image_file", "image_path", "file",
+        "文件名", "图片", "图片文件", "主图", "图片路径",
+    ),
     "title": (
         "title", "productdisplayname", "product_display_name", "product_name", "item_name", "name",
         "标题", "商品标题", "商品名称", "名称", "品名", "商品名",
     ),
-    "category": ("article_type", "articletype", "category", "product_type", "产品类型", "品类", "类目", "商品类目", "类别", "分类"),
+    "category": (
+        "article_type", "articletype", "category", "product_type",
+        "品类", "类目", "商品类目", "类别", "分类", "产品类型",
+    ),
     "colour": (
         "base_colour", "basecolour", "base_color", "colour", "color", "colour_word",
         "颜色", "颜色分类", "主色", "主颜色",
@@ -28,7 +34,7 @@ MEANINGS: dict[str, tuple[str, ...]] = {
     "usage": ("usage", "occasion", "用途", "场合", "适用场景"),
     "text": ("text", "caption", "description", "prompt", "描述", "文案", "商品描述"),
 }  # fmt: skip
-"""Meaning -> column names that are taken for it, the first present wins. Compared without case, spaces and underscores alike."""
+"""Meaning -> column names taken for it, the first present wins; case, spaces, hyphens and underscores do not count."""
 
 DESCRIBING = ("title", "category", "text")
 """A row is told from others by at least one of these."""
@@ -82,7 +88,9 @@ class BadRow:
     reason: str
 
 
-def guess_columns(found: Collection[str], mapping: Mapping[str, str], *, where: str, given: Iterable[str]) -> dict[str, str]:
+def guess_columns(
+    found: Collection[str], mapping: Mapping[str, str], *, where: str, given: Iterable[str]
+) -> dict[str, str]:
     """Say which column means what.
 
     Args:
@@ -118,7 +126,9 @@ def guess_columns(found: Collection[str], mapping: Mapping[str, str], *, where: 
     if not present & set(DESCRIBING):
         needed.append(" or ".join(DESCRIBING))
     if needed:
-        raise InputError(where, f"columns {listed}", f"also {'; '.join(needed)} (say which column that is by a mapping)")
+        raise InputError(
+            where, f"columns {listed}", f"also {'; '.join(needed)} (say which column that is by a mapping)"
+        )
     return columns
 
 

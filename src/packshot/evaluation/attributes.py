@@ -1,4 +1,4 @@
-"""Do pictures show what was asked for? Counts over a stream: category by the judge, colour by measurement and by the judge."""
+"""Do pictures show what was asked for? Counts over a stream: category by the judge, colour by measurement and judge."""
 
 from __future__ import annotations
 
@@ -34,7 +34,9 @@ class AttributeScores:
     Attributes:
         pictures: how many were looked at.
         category_accuracy: share whose category, as the judge reads it, is the one asked for.
-        category_accuracies: category -> the same among the pictures asked to show it.
+        category_in_two: share whose category is among the judge's two most probable. Sellers themselves disagree on
+            casual and sports shoes, flats and heels: where this is high, the mistakes are of that kind.
+        category_accuracies: category -> `category_accuracy` among the pictures asked to show it.
         confusions: (asked, read, count), commonest first, at most twelve.
         unjudged: pictures asked for a category that the judge has not learned; they are in no category figure.
         colour_right: share whose measured basic term is the requested colour's (`colours.ColourReading.right`).
@@ -46,6 +48,7 @@ class AttributeScores:
 
     pictures: int
     category_accuracy: float
+    category_in_two: float
     category_accuracies: dict[str, float]
     confusions: list[tuple[str, str, int]]
     unjudged: int
@@ -63,19 +66,21 @@ class AttributeCount:
         """Start at nothing.
 
         Args:
-            known: categories of the judge.
+            known: categories of the judge, in the order of its probabilities.
         """
-        self._known = frozenset(known)
+        self._known = tuple(known)
         self._read: Counter[tuple[str, str]] = Counter()
-        self._pictures = self._unjudged = self._coloured = self._right = self._agreed = self._empty = 0
+        self._pictures = self._in_two = self._unjudged = self._coloured = self._right = self._agreed = self._empty = 0
         self._delta_e: list[float] = []
 
     def add(self, pictures: NDArray[np.uint8], wishes: Sequence[Wish], reading: JudgeReading) -> None:
         """Take in N pictures (N, H, W, 3), what each was asked to show, and what the judge read in them."""
         self._pictures += len(pictures)
-        for pixels, wish, category, word in zip(pictures, wishes, reading.categories, reading.colours, strict=True):
+        rows = zip(pictures, wishes, reading.categories, reading.category_probabilities, reading.colours, strict=True)
+        for pixels, wish, category, probabilities, word in rows:
             if wish.category in self._known:
-                self._read[str(wish.category), category] += 1
+                self._read[wish.category, category] += 1
+                self._in_two += int((probabilities > probabilities[self._known.index(wish.category)]).sum()) < 2
             elif wish.category is not None:
                 self._unjudged += 1
             if wish.colour is not None:
@@ -101,6 +106,7 @@ class AttributeCount:
         return AttributeScores(
             pictures=self._pictures,
             category_accuracy=_share(sum(right.values()), sum(asked.values())),
+            category_in_two=_share(self._in_two, sum(asked.values())),
             category_accuracies={category: right[category] / asked[category] for category in sorted(asked)},
             confusions=wrong[:12],
             unjudged=self._unjudged,

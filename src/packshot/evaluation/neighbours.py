@@ -17,7 +17,7 @@ class Neighbours:
     Attributes:
         distances: (N,) Euclidean.
         indices: (N,) positions among the training pictures.
-        threshold: the distance below which only `percentile` per cent of real held-out pictures lie from training.
+        threshold: the distance within which only `percentile` per cent of real held-out pictures lie from training.
         percentile: see `threshold`.
         real_median: median distance of real held-out pictures to training.
     """
@@ -30,12 +30,12 @@ class Neighbours:
 
     @property
     def share_nearer(self) -> float:
-        """Share of generated pictures nearer to training than `threshold`.
+        """Share of generated pictures at `threshold` or nearer: also where it is 0, by duplicates in the catalogue.
 
-        About `percentile` / 100 where generated pictures lie as real unseen ones do; far more means copies. A blurred or
-        average-looking generator scores high without copying, so the pairs want looking at (`closest`).
+        About `percentile` / 100 where generated pictures lie as real unseen ones do; far more means copies, or pictures
+        that look like an average of many: the pairs want looking at (`closest`).
         """
-        return float((self.distances < self.threshold).mean())
+        return float((self.distances <= self.threshold).mean())
 
     def closest(self, count: int) -> list[tuple[int, int, float]]:
         """(generated, training, distance) of the closest pairs, closest first."""

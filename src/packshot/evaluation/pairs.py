@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from rich.table import Table
 
 from packshot.errors import InputError
 from packshot.evaluation.attributes import plain
 from packshot.evaluation.metrics import psnr, ssim
+from packshot.images import open_picture
 
 ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff")
 
@@ -85,7 +85,7 @@ def evaluate_pairs(first: Path, second: Path) -> PairsReport:
         raise InputError(second, f"no picture named as one in {first}", "pairs of one name in both folders")
     scores = []
     for name in names:
-        x, y = _pixels(a[name]), _pixels(b[name])
+        x, y = (open_picture(path, where=str(path)) for path in (a[name], b[name]))
         if x.shape != y.shape:
             raise InputError(b[name], _size(y), f"{_size(x)}, as {a[name]}")
         scores.append(PairScore(name, psnr(x, y), ssim(x, y)))
@@ -102,14 +102,6 @@ def _pictures(folder: Path) -> dict[str, Path]:
                 raise InputError(path, f"a second picture named {path.stem}", "one picture of each name")
             found[path.stem] = path
     return found
-
-
-def _pixels(path: Path) -> NDArray[np.uint8]:
-    try:
-        with Image.open(path) as image:
-            return np.asarray(image.convert("RGB"))
-    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(path, str(error) or type(error).__name__, "a readable picture") from None
 
 
 def _size(pixels: NDArray[np.uint8]) -> str:

@@ -101,15 +101,16 @@ class EvaluationReport:
     def table(self) -> Table:
         """For a terminal."""
         table = Table("measure", "generated", "real pictures", title=_title(self))
-        for name, generated, real in _attribute_rows(self.generated, self.real):
-            table.add_row(name, generated, real)
+        for row in _attribute_rows(self.generated, self.real):
+            table.add_row(*row)
         for scores in self.distributions:
             table.add_section()
             for name, value in _distribution_rows(scores):
                 table.add_row(f"{name} ({scores.features})", value, "")
         if (found := self.neighbours) is not None:
             table.add_section()
-            table.add_row("nearer to training than 1 % of real", _percent(found.share_nearer), f"{found.percentile:.0f} %")
+            name = f"nearer to training than {found.percentile:g} % of real"
+            table.add_row(name, _percent(found.share_nearer), f"{found.percentile:.1f} %")
         table.add_section()
         for category, share in self.generated.category_accuracies.items():
             real = self.real.category_accuracies.get(category, float("nan"))
@@ -179,7 +180,7 @@ def evaluate_pack(
 
     Raises:
         RequestError: `count` is out of range or features are unknown.
-        InputError: the shards lack what is needed, or `generate` yields another number of pictures than it was asked for.
+        InputError: the shards lack what is needed, or `generate` yields another number of pictures than asked for.
     """
     if not SMALLEST_COUNT <= count <= LARGEST_COUNT:
         raise RequestError("count", f"{count:,}", f"{SMALLEST_COUNT} to {LARGEST_COUNT:,}")
@@ -229,7 +230,7 @@ def _gather(pictures: Iterable[Asked], extractors: Sequence[FeatureExtractor], j
         small = _stacked([pixels for pixels, _ in batch], judge.resolution)
         whole = np.stack([pixels for pixels, _ in batch]) if _one_shape(batch) else small
         reading = judge.read(small)
-        # Colour is measured at the judge's resolution: a main colour needs no detail, and the time grows with the pixels.
+        # Colour is measured at the judge's resolution: a main colour needs no detail, and time grows with the pixels.
         count.add(small, [wish for _, wish in batch], reading)
         judged.append(reading.features)
         for parts, extractor in zip(found, extractors, strict=True):
@@ -260,23 +261,27 @@ def _with_wishes(pictures: Iterable[Pixels], rows: Sequence[ConditionRow]) -> It
             break
         yield pixels, rows[made - 1].wish
     if made != len(rows):
-        raise InputError("generator", f"{'more than ' * (made > len(rows))}{min(made, len(rows))} pictures", f"{len(rows)}")
+        got = f"more than {len(rows)} pictures" if made > len(rows) else f"{made} pictures"
+        raise InputError("generator", got, f"{len(rows)}, one for each condition")
 
 
 def _title(report: EvaluationReport) -> str:
     return f"{report.generated.pictures:,} generated and {report.real.pictures:,} real held-out pictures"
 
 
-def _attribute_rows(generated: AttributeScores, real: AttributeScores) -> list[tuple[str, str, str]]:
+def _attribute_rows(generated: AttributeScores, real: AttributeScores) -> list[tuple[str, ...]]:
     shares = (
         ("category right (judge)", "category_accuracy"),
+        ("category among the judge's first two", "category_in_two"),
         ("colour right (measured)", "colour_right"),
         ("colour right (measured and judge)", "colour_agreed"),
         ("no product found", "no_product"),
     )
-    rows = [(name, _percent(getattr(generated, key)), _percent(getattr(real, key))) for name, key in shares]
-    rows.append(("ΔE2000 to the colour asked for, median", f"{generated.delta_e_median:.1f}", f"{real.delta_e_median:.1f}"))
-    return rows
+    rows: list[tuple[str, ...]] = [
+        (name, _percent(getattr(generated, key)), _percent(getattr(real, key))) for name, key in shares
+    ]
+    medians = (f"{scores.delta_e_median:.1f}" for scores in (generated, real))
+    return [*rows, ("ΔE2000 to the colour asked for, median", *medians)]
 
 
 def _distribution_rows(scores: DistributionScores) -> list[tuple[str, str]]:

@@ -48,12 +48,15 @@ class EmbeddedBackend:
         """Understand the request's prompt and make sure the pack can draw it, before anything is computed.
 
         Raises:
-            RequestError: nothing of the prompt is understood, or the pack has not learned the product.
+            RequestError: nothing of the prompt is understood, it names no product, or one that the pack has not learned.
         """
         prompt = parse(request.prompt)
-        known = self._settings["categories"]
-        if prompt.category is not None and prompt.category not in known:
-            raise RequestError("prompt", f"'{prompt.category}', which pack '{self.pack.name}' has not learned", ", ".join(known))
+        known: list[str] = self._settings["categories"]
+        if prompt.category not in known:
+            got = f"'{prompt.category}', which pack '{self.pack.name}' has not learned"
+            if prompt.category is None:
+                got = f"no product in '{request.prompt[:40]}'"
+            raise RequestError("prompt", got, ", ".join(known))
         return prompt
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Result]:

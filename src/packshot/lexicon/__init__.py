@@ -1,7 +1,7 @@
 """The words we understand, read once from the TOML tables beside this file. Knows nothing of prompts.
 
-A *term* is a word or phrase as the tokens of `packshot.lexicon.matching`; it has one or more *meanings*: an entry of a slot, a colour,
-a modifier of colours, or one of the roles of `other.toml`.
+A *term* is a word or phrase as the token forms of `packshot.lexicon.tokens`; it has one or more *meanings*: an entry of
+a slot, a colour, a modifier of colours, or one of the roles of `other.toml`.
 """
 
 from __future__ import annotations
@@ -47,7 +47,12 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Meaning:
-    """What a term stands for: a slot, 'colour', 'modifier' or a role of `other.toml`, and the entry's key ('' for a role)."""
+    """What a term stands for.
+
+    Attributes:
+        role: a slot, 'colour', 'modifier' or a table of `other.toml`.
+        key: of the entry; empty for the tables of `other.toml`, which are only lists.
+    """
 
     role: str
     key: str
@@ -55,7 +60,12 @@ class Meaning:
 
 @dataclass(frozen=True, slots=True)
 class Modifier:
-    """A shift of colour: `lightness` is the share of the way to white (> 0) or black (< 0), `chroma` a factor in OKLab."""
+    """A shift of colour in OKLab.
+
+    Attributes:
+        lightness: share of the way to white (> 0) or black (< 0).
+        chroma: factor of a and b.
+    """
 
     lightness: float
     chroma: float

@@ -30,7 +30,8 @@ def captions(slots: Mapping[str, str | None], colour_word: str | None, *, key: s
 
     Args:
         slots: entry keys by slot; missing and None are not said. Without a category the product is 'product' / 商品.
-        colour_word: a catalogue's or any known colour word; an unknown one appears in English as it is, and not in Chinese.
+        colour_word: a catalogue's or any known colour word; an unknown one stays as it is in English and is
+            not said in Chinese.
         key: the product's id; the same key gives the same captions.
 
     Returns:
@@ -48,13 +49,15 @@ def captions(slots: Mapping[str, str | None], colour_word: str | None, *, key: s
     shown = {slot: entry for slot, entry in entries.items() if said.get(slot, True)}
     order = dice.sample(range(3), 3)
     english = [_english(_EN[i], shown, en_colour) for i in order]
-    chinese = [_chinese(_ZH[i], shown, colour.zh[0] if colour is not None else "", dice.choice(_MEASURES)) for i in order]
+    chinese = [
+        _chinese(_ZH[i], shown, colour.zh[0] if colour is not None else "", dice.choice(_MEASURES)) for i in order
+    ]
     return {"en": list(dict.fromkeys(english)), "zh": list(dict.fromkeys(chinese))}
 
 
 def _english(pattern: str, entries: Mapping[str, Entry], colour: str) -> str:
     product = entries["category"].en[0] if "category" in entries else "product"
-    gender = entries["gender"] if "gender" in entries else None
+    gender = entries.get("gender")
     values = {slot: _unless_in(product, entries[slot].en[0]) if slot in entries else "" for slot in _NAMED}
     values |= {"product": product, "colour": colour, "whose": "", "for": ""}
     if gender is not None:

@@ -1,6 +1,8 @@
 """What product an unknown word may be, by sentence embedding. Only asked where the known words name no product.
 
-Measured with `THRESHOLD` on words that neither lexicon nor decoys hold; the test keeps part of both lists. See `tests/unit/test_prompt.py`.
+Measured at `THRESHOLD` with words that neither the lexicon nor the decoys hold: of 87 names of other things and noise
+none was taken for a product (of 68 at 0.68: one; at 0.66: five); of 53 rare names of products 31 were, 22 as the right
+one and the rest as a neighbour (雨靴 as flat shoes). Misspellings are mostly missed.
 """
 
 from __future__ import annotations
@@ -77,6 +79,6 @@ def _known() -> tuple[list[str], list[str | None], NDArray[np.float32]]:
 
 
 def _is_telling(word: str) -> bool:
-    """False for words the encoder hardly sees: a single Han character, and mixtures such as T恤 (the nearest of any noise)."""
+    """False for words the encoder hardly sees: a single Han character, and mixtures such as T恤, near to any noise."""
     kinds = [token.kind for token in tokenise(normalise(word))]
     return len(set(kinds)) == 1 and (kinds[0] != "han" or len(kinds) > 1)

@@ -1,6 +1,7 @@
 """Tokens -> spans with meanings: the segmentation that leaves the least text unexplained, in the fewest terms.
 
-That is longest match first, made safe against greedy mistakes (运动|鞋子 rather than 运动鞋|子). Ties go to the longer first term.
+That is longest match first, made safe against greedy mistakes (运动|鞋子 rather than 运动鞋|子). Ties go to the longer
+first term.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ def segment(text: str, words: Lexicon) -> list[Span]:
 
 
 def parts_of(span: Span, words: Lexicon) -> list[Meaning]:
-    """Attributes and colours named inside a category's term: 'leather shoes' says leather. Longer parts win over shorter."""
+    """Attributes and colours named inside a product's term: 'leather shoes' says leather. Longer parts win."""
     found: list[Meaning] = []
     taken: set[int] = set()
     count = len(span.forms)
@@ -128,7 +129,8 @@ def _joined(spans: Iterator[Span], text: str) -> Iterator[Span]:
 def _without_weak(spans: Sequence[Span], has_category: bool) -> list[Span]:
     """Take back single Han characters that begin a word we do not know: 表 in 表妹 is no watch.
 
-    Colours and genders are taken back only where the prompt names no product, so that 红菱格包 stays red while 红茶 is unknown.
+    Colours and genders are taken back only where the prompt names no product, so that 红鳄纹包 stays red while 红茶 is
+    unknown.
     """
     result: list[Span] = []
     for span in reversed(spans):

@@ -1,4 +1,4 @@
-"""Text -> tokens. A Han character is a token of its own; other letters and digits make words; `#rrggbb` is one token."""
+"""Text -> tokens. A Han character is a token of its own, other letters and digits make words, `#rrggbb` is one."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from typing import Literal
 Kind = Literal["word", "han", "hex", "gap", "stop"]
 
 _HAN = "\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
+_ONE_HAN = re.compile(f"[{_HAN}]")
 _LETTER = rf"(?:(?![{_HAN}])[^\W_])"
 _APOSTROPHE = "['\u2019\u02bc]"
 _SCANNER = re.compile(
@@ -27,7 +28,8 @@ class Token:
     """A token of a normalised text.
 
     Attributes:
-        kind: 'gap' is a space or hyphen between two Han characters, which ends a term; 'stop' is punctuation, which ends a phrase.
+        kind: 'gap' is a space or hyphen between two Han characters and ends a term; 'stop' is punctuation, which ends a
+            phrase.
         form: folded for look-up: lower case, simplified characters, plain apostrophe.
         start: first character in the normalised text.
         end: after its last character.
@@ -56,7 +58,7 @@ def tokenise(text: str) -> list[Token]:
 
 
 def _between_han(text: str, start: int, end: int) -> bool:
-    return 0 < start and end < len(text) and bool(re.match(f"[{_HAN}]", text[start - 1]) and re.match(f"[{_HAN}]", text[end]))
+    return bool(start > 0 and _ONE_HAN.match(text, start - 1) and _ONE_HAN.match(text, end))
 
 
 def _folded(word: str) -> str:

@@ -1,7 +1,7 @@
 """Differentiable augmentation that moves pictures and never touches their colour.
 
-Real and fake pictures of a step get the same transform (Zhao et al. 2020, DiffAugment); what leaves the frame is replaced
-by white, the background of every product picture.
+Real and fake pictures of a step get the same transform (Zhao et al. 2020, DiffAugment); what leaves the frame is
+replaced by white, the background of every product picture.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Checkpoints: safetensors and JSON, never pickle. Each is a folder that appears under its name only when it is complete.
+"""Checkpoints: safetensors and JSON, never pickle. Each is a folder that gets its name when it is complete.
 
-    out/checkpoints/step-00001200/{model,ema,optimiser,generators}.safetensors, state.json, recipe.toml
+`out/checkpoints/step-00001200/` holds `{model,ema,optimiser,generators}.safetensors`, `state.json` and `recipe.toml`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from safetensors import SafetensorError
@@ -134,7 +134,7 @@ def load_average(network: nn.Module, place: Path) -> None:
 def flatten_optimiser(optimiser: torch.optim.Optimizer, names: Mapping[nn.Parameter, str]) -> dict[str, Tensor]:
     """The optimiser's moments and counters as tensors called `parameter/key`."""
     return {
-        f"{names[parameter]}/{key}": torch.as_tensor(value)
+        f"{names[cast(nn.Parameter, parameter)]}/{key}": torch.as_tensor(value)
         for parameter, state in optimiser.state.items()
         for key, value in state.items()
     }
@@ -149,7 +149,10 @@ def restore_optimiser(
     for full, tensor in tensors.items():
         name, _, key = full.rpartition("/")
         if name in parameters:
-            optimiser.state[parameters[name]][key] = tensor.clone()
+            parameter = parameters[name]
+            # Fused steps read moments in memory order, so that theirs must be the parameter's (channels last).
+            kept = torch.empty_like(parameter).copy_(tensor) if tensor.shape == parameter.shape else tensor.clone()
+            optimiser.state[parameter][key] = kept.detach()
 
 
 def _complete(out: Path) -> list[Path]:

@@ -8,12 +8,9 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import tomllib
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,10 +18,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from packshot.errors import InputError, OutputError, RecipeError
+from packshot.lexicon import SLOTS, lexicon
+from packshot.prompt import EMBEDDING_LENGTH, colour_vector_of, embed, slot_index
+from packshot.shards import read_shards
 from packshot.training.recipe import DataRecipe
 
-SLOTS = ("category", "usage", "gender", "material", "style")
-COLOUR_FEATURES, TEXT_FEATURES = 8, 512
+COLOUR_FEATURES, TEXT_FEATURES = 8, EMBEDDING_LENGTH
 MOST_CAPTIONS = 8
 """Captions that are kept of one row, languages taking turns."""
 TEXT_CACHE = "text.npz"
@@ -76,13 +75,6 @@ class Batch:
         return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
 
 
-def slot_values(slot: str) -> list[str]:
-    """The names of a slot's values 1, 2, … in the order of the lexicon."""
-    file = "category.toml" if slot == "category" else "attributes.toml"
-    content = tomllib.loads((files("packshot") / "lexicon" / file).read_text(encoding="utf-8"))
-    return list(content if slot == "category" else content[slot])
-
-
 def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], split: str = "train") -> Catalogue:
     """Read a split of the shards into memory.
 
@@ -97,30 +89,27 @@ def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], 
         OutputError: embeddings cannot be written beside the shards.
         RecipeError: resolution, vocabulary or category names of the recipe do not fit the shards.
     """
-    from packshot.shards import read_shards
-
     ids, pictures, slots, colours, captions = [], [], [], [], []
-    numbers = {slot: {name: i + 1 for i, name in enumerate(slot_values(slot))} for slot in SLOTS}
     for row in read_shards(folder):
         if row.split != split:
             continue
-        if row.pixels.shape[:2] != (recipe.resolution, recipe.resolution):
-            height, width = row.pixels.shape[:2]
-            accepted = f"{width}×{height}, as the pictures of {folder} are"
+        pixels = row.pixels
+        if pixels.shape[:2] != (recipe.resolution, recipe.resolution):
+            accepted = f"{pixels.shape[0]}, as the pictures of {folder} are"
             raise RecipeError("data.resolution", recipe.resolution, accepted)
         ids.append(row.id)
-        pictures.append(np.ascontiguousarray(row.pixels.transpose(2, 0, 1)))
-        slots.append([_slot_number(numbers, slot, row.slots.get(slot), f"{folder}: {row.id}") for slot in SLOTS])
-        colours.append(colour_features(row.colours))
-        captions.append(_captions(row.captions))
+        pictures.append(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
+        slots.append([_slot_number(slot, row.slots.get(slot), f"{folder}: {row.id}") for slot in SLOTS])
+        colours.append(colour_vector_of(row.colours))
+        captions.append(_captions(row.captions, row.title))
     if not ids:
         raise InputError(folder, f"no pictures in the split '{split}'", "shards with at least one")
-    numbers_of_rows = np.array(slots, np.int64)
-    _check_vocabulary(numbers_of_rows, vocabulary)
+    values = np.array(slots, np.int64)
+    _check_vocabulary(values, vocabulary)
     stacked = np.stack(pictures)
     digest = hashlib.sha256("\n".join(ids).encode())
-    digest.update(stacked)
-    slot_tensor = torch.from_numpy(numbers_of_rows)
+    digest.update(stacked.data)
+    slot_tensor = torch.from_numpy(values)
     return Catalogue(
         ids=tuple(ids),
         pictures=torch.from_numpy(stacked),
@@ -145,25 +134,17 @@ def sampling_weights(category: Tensor, recipe: DataRecipe) -> Tensor:
     Raises:
         RecipeError: a name in `category_weights` is no category, or all weights are 0.
     """
-    names = slot_values("category")
+    names = list(lexicon().slots["category"])
     counts = torch.bincount(category, minlength=len(names) + 1).float()
     shares = counts.clamp(min=recipe.balance_floor) ** -recipe.balance
     for name, factor in recipe.category_weights.items():
         if name not in names:
-            raise RecipeError("data.category_weights", f"'{name}'", f"names of lexicon/category.toml: {', '.join(names)}")
+            raise RecipeError("data.category_weights", f"'{name}'", f"categories of the lexicon: {', '.join(names)}")
         shares[names.index(name) + 1] *= factor
     weights = shares[category].double()
     if not weights.sum() > 0:
         raise RecipeError("data.category_weights", "0 for every category there is", "at least one above 0")
     return weights / weights.sum()
-
-
-def colour_features(colours: Sequence[Sequence[float]]) -> NDArray[np.float32]:
-    """(L, a, b, share) rows, largest first -> the colour vector (8,): `[1, L, a, b, 1, L2, a2, b2]`, zeros where missing."""
-    vector = np.zeros(COLOUR_FEATURES, np.float32)
-    for index, colour in enumerate(colours[:2]):
-        vector[4 * index : 4 * index + 4] = (1.0, *colour[:3])
-    return vector
 
 
 def draw_batch(catalogue: Catalogue, count: int, recipe: DataRecipe, generator: torch.Generator) -> Batch:
@@ -194,12 +175,11 @@ def draw_batch(catalogue: Catalogue, count: int, recipe: DataRecipe, generator: 
     return Batch(pictures, slots, colours, text, catalogue.slots[rows, 0])
 
 
-def _slot_number(numbers: dict[str, dict[str, int]], slot: str, value: str | None, where: str) -> int:
-    if value is None:
-        return 0
-    if value not in numbers[slot]:
-        raise InputError(where, f"{slot} '{value}'", "a value of the lexicon; prepare the shards again")
-    return numbers[slot][value]
+def _slot_number(slot: str, value: str | None, where: str) -> int:
+    try:
+        return slot_index(slot, value)
+    except KeyError:
+        raise InputError(where, f"{slot} '{value}'", "a value of the lexicon; prepare the shards again") from None
 
 
 def _check_vocabulary(slots: NDArray[np.int64], vocabulary: Sequence[int]) -> None:
@@ -208,12 +188,12 @@ def _check_vocabulary(slots: NDArray[np.int64], vocabulary: Sequence[int]) -> No
             raise RecipeError("network.vocabulary", f"{size} for {slot}", f"more than {largest}, which the shards use")
 
 
-def _captions(by_language: Any) -> list[str]:
-    """At most `MOST_CAPTIONS` captions of a row, languages taking turns."""
+def _captions(by_language: Mapping[str, Sequence[str]], title: str) -> list[str]:
+    """At most `MOST_CAPTIONS` captions of a row, languages taking turns, the seller's title last."""
     lists = [list(by_language[language]) for language in sorted(by_language)]
     longest = max((len(texts) for texts in lists), default=0)
     turns = [texts[i] for i in range(longest) for texts in lists if i < len(texts) and texts[i].strip()]
-    return turns[:MOST_CAPTIONS]
+    return turns[: MOST_CAPTIONS - 1] + [title] * bool(title.strip())
 
 
 def _embedded(folder: Path, captions: list[list[str]], split: str) -> Tensor:
@@ -237,7 +217,7 @@ def _embed_cached(folder: Path, unique: list[str], split: str) -> NDArray[np.flo
                 return found
     except (OSError, ValueError, KeyError):
         pass  # no cache yet, or a damaged one: it is only a cache
-    embeddings = _embed_all(unique)
+    embeddings = embed(unique).astype(np.float16)
     buffer = io.BytesIO()
     np.savez(buffer, key=np.array(key), embeddings=embeddings)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
@@ -248,10 +228,3 @@ def _embed_cached(folder: Path, unique: list[str], split: str) -> NDArray[np.flo
         partial.unlink(missing_ok=True)
         raise OutputError(path, error.strerror or "a failed write", "a writable folder with enough room") from None
     return embeddings
-
-
-def _embed_all(texts: list[str], chunk: int = 64) -> NDArray[np.float16]:
-    from packshot.prompt import embed
-
-    parts: Iterable[NDArray[np.float32]] = (embed(texts[i : i + chunk]) for i in range(0, len(texts), chunk))
-    return np.concatenate([np.zeros((0, TEXT_FEATURES), np.float16), *(part.astype(np.float16) for part in parts)])

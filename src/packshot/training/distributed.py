@@ -1,4 +1,4 @@
-"""Several processes as one trainer, under torchrun. Gradients are averaged by hand, so that steps stay plain functions."""
+"""Several processes as one trainer, under torchrun. Gradients are averaged by hand: steps stay plain functions."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Team:
         flat = torch.cat([g.flatten() for g in gradients])
         dist.all_reduce(flat)
         flat /= self.size
-        for gradient, part in zip(gradients, flat.split([g.numel() for g in gradients]), strict=True):
+        for gradient, part in zip(gradients, torch.split(flat, [g.numel() for g in gradients]), strict=True):
             gradient.copy_(part.view_as(gradient))
 
     def broadcast(self, tensors: Iterable[Tensor]) -> None:

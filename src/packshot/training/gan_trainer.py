@@ -90,7 +90,7 @@ class GanTrainer:
     def sample(self, slots: Tensor, colours: Tensor, text: Tensor, seed: int) -> Tensor:
         """See `Trainer.sample`."""
         with precision(self.recipe, self.team):
-            return gan_sample(self.average.network, slots, colours, text, seed, latent=self.spec.latent)
+            return gan_sample(self.average.network, slots, colours, text, seed)
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """See `Trainer.state`; the average is of the generator alone."""

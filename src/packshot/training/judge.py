@@ -1,4 +1,4 @@
-"""Training the judge: a classifier of real pictures that reads generated ones. It never sees a generated picture itself."""
+"""Training the judge: a classifier of real pictures that reads generated ones. It never learns from generated ones."""
 
 from __future__ import annotations
 
@@ -16,11 +16,15 @@ from torch import Tensor
 
 from packshot.errors import InputError
 from packshot.evaluation.colours import SELLER_WORDS, judge_word
+from packshot.shards import read_dataset, read_shards
 from packshot.training.augment import AugmentSpec, draw_transforms, move
 from packshot.training.networks.judge import JudgeNetwork, JudgeSpec, freeze_statistics, parameter_count
 
 NO_COLOUR = -1
 """Label of a picture whose seller's colour word the judge has no class for; the colour loss skips it."""
+
+
+_AUGMENT = AugmentSpec(share=0.7, translate=0.06, zoom=0.12, flip=0.5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +57,7 @@ class JudgeConfig:
     label_smoothing: float = 0.05
     balance: float = 0.4
     smallest_class: int = 30
-    augment: AugmentSpec = AugmentSpec(share=0.7, translate=0.06, zoom=0.12, flip=0.5)
+    augment: AugmentSpec = _AUGMENT
     blur: float = 0.3
     noise: float = 0.25
 
@@ -118,20 +122,16 @@ def train_judge(
     Raises:
         InputError: the shards lack training or held-out pictures.
     """
-    from packshot.shards import read_dataset, read_shards
     from packshot.training.judge_export import write_judge
 
-    rows = [row for row in read_shards(data) if row.slots.get("category")]
-    if not rows:
+    wanted = (row for row in read_shards(data) if row.slots.get("category"))
+    # Rows are let go as they come: their larger pictures would be most of the memory.
+    columns = [(row.pixels, row.slots["category"] or "", row.colour_word, row.split == "test") for row in wanted]
+    if not columns:
         raise InputError(data, "no row with a category", "shards written by 'packshot data prepare'")
+    pictures, categories, colours, held_out = zip(*columns, strict=True)
     fitted = fit_judge(
-        np.stack([row.pixels for row in rows]),
-        [str(row.slots["category"]) for row in rows],
-        [row.colour_word for row in rows],
-        np.array([row.split == "test" for row in rows]),
-        max_minutes=max_minutes,
-        seed=seed,
-        log=log,
+        np.stack(pictures), categories, colours, np.array(held_out), max_minutes=max_minutes, seed=seed, log=log
     )
     write_judge(fitted, out, read_dataset(data))
     return fitted.report
@@ -175,9 +175,8 @@ def fit_judge(
         raise InputError("held-out pictures", "none", "some rows whose split is 'test'")
     started = time.monotonic()
     torch.manual_seed(seed)
-    network = JudgeNetwork(
-        JudgeSpec(config.resolution, config.widths, config.features, len(names), len(words))
-    ).to(memory_format=torch.channels_last)
+    network = JudgeNetwork(JudgeSpec(config.resolution, config.widths, config.features, len(names), len(words)))
+    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     targets = (torch.from_numpy(labels[train]), torch.from_numpy(colour_labels[train]))
     steps = _optimise(network, torch.from_numpy(pictures[train]), targets, config, max_minutes, seed, log)
     freeze_statistics(network)
@@ -299,9 +298,7 @@ def _report(
 ) -> JudgeReport:
     per_class = _accuracies(read[0], labels, names)
     known = colour_labels != NO_COLOUR
-    pairs, counts = np.unique(
-        np.stack([labels, read[0]], 1)[labels != read[0]], axis=0, return_counts=True
-    )
+    pairs, counts = np.unique(np.stack([labels, read[0]], 1)[labels != read[0]], axis=0, return_counts=True)
     order = np.argsort(-counts, kind="stable")[:12]
     return JudgeReport(
         trained_on=trained_on,

@@ -79,7 +79,7 @@ def _export(network: JudgeNetwork, path: Path) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter announces its own successor
         torch.onnx.export(
-            network.eval().to(memory_format=torch.contiguous_format),
+            network.eval(),
             (torch.zeros(1, 3, side, side),),
             str(path),
             input_names=["x"],

@@ -9,16 +9,19 @@ import math
 import tomllib
 import typing
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from packshot.errors import RecipeError
 
 
-def _within(low: float, high: float) -> Any:
-    """A field whose number, or every number of it, lies in [low, high]."""
-    return field(metadata={"low": low, "high": high})
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Annotates a number, or numbers in a list or table, as lying in [low, high]."""
+
+    low: float
+    high: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,41 +41,41 @@ class DataRecipe:
         category_weights: multiplies the share of single categories, by name.
     """
 
-    resolution: int = _within(16, 1024)
-    balance: float = _within(0, 1)
-    balance_floor: int = _within(1, 1_000_000)
-    drop_slots: tuple[float, ...] = _within(0, 1)
-    drop_colour: float = _within(0, 1)
-    drop_second_colour: float = _within(0, 1)
-    drop_text: float = _within(0, 1)
-    drop_all: float = _within(0, 1)
-    text_noise: float = _within(0, 1)
-    category_weights: dict[str, float] = _within(0, 1000)
+    resolution: Annotated[int, Within(16, 1024)]
+    balance: Annotated[float, Within(0, 1)]
+    balance_floor: Annotated[int, Within(1, 1_000_000)]
+    drop_slots: Annotated[tuple[float, ...], Within(0, 1)]
+    drop_colour: Annotated[float, Within(0, 1)]
+    drop_second_colour: Annotated[float, Within(0, 1)]
+    drop_text: Annotated[float, Within(0, 1)]
+    drop_all: Annotated[float, Within(0, 1)]
+    text_noise: Annotated[float, Within(0, 1)]
+    category_weights: Annotated[dict[str, float], Within(0, 1000)]
 
 
 @dataclass(frozen=True, slots=True)
 class FlowNetworkRecipe:
     """Sizes of a flow transformer; see `FlowSpec`. `vocabulary` has one size per slot, with room to append."""
 
-    patch: int = _within(1, 64)
-    width: int = _within(16, 4096)
-    depth: int = _within(1, 64)
-    heads: int = _within(1, 64)
-    refine: int = _within(1, 1024)
-    vocabulary: tuple[int, ...] = _within(2, 100_000)
+    patch: Annotated[int, Within(1, 64)]
+    width: Annotated[int, Within(16, 4096)]
+    depth: Annotated[int, Within(1, 64)]
+    heads: Annotated[int, Within(1, 64)]
+    refine: Annotated[int, Within(1, 1024)]
+    vocabulary: Annotated[tuple[int, ...], Within(2, 100_000)]
 
 
 @dataclass(frozen=True, slots=True)
 class GanNetworkRecipe:
-    """Sizes of a generator and discriminator; see `GanSpec`. `vocabulary` has one size per slot, with room to append."""
+    """Sizes of a generator and discriminator; see `GanSpec`. `vocabulary` has a size per slot, with room to append."""
 
-    latent: int = _within(1, 4096)
-    style: int = _within(8, 4096)
-    augmented_text: int = _within(1, 4096)
-    condition: int = _within(8, 4096)
-    generator_channels: tuple[int, ...] = _within(4, 4096)
-    discriminator_channels: tuple[int, ...] = _within(4, 4096)
-    vocabulary: tuple[int, ...] = _within(2, 100_000)
+    latent: Annotated[int, Within(1, 4096)]
+    style: Annotated[int, Within(8, 4096)]
+    augmented_text: Annotated[int, Within(1, 4096)]
+    condition: Annotated[int, Within(8, 4096)]
+    generator_channels: Annotated[tuple[int, ...], Within(4, 4096)]
+    discriminator_channels: Annotated[tuple[int, ...], Within(4, 4096)]
+    vocabulary: Annotated[tuple[int, ...], Within(2, 100_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,12 @@ class FlowObjectiveRecipe:
         guidance_interval: times between which it is.
     """
 
-    time_mean: float = _within(-5, 5)
-    time_deviation: float = _within(0.01, 5)
-    smallest_gap: float = _within(0.001, 1)
-    guidance_scale: float = _within(1, 20)
-    guidance_share: float = _within(0, 1)
-    guidance_interval: tuple[float, float] = _within(0, 1)
+    time_mean: Annotated[float, Within(-5, 5)]
+    time_deviation: Annotated[float, Within(0.01, 5)]
+    smallest_gap: Annotated[float, Within(0.001, 1)]
+    guidance_scale: Annotated[float, Within(1, 20)]
+    guidance_share: Annotated[float, Within(0, 1)]
+    guidance_interval: Annotated[tuple[float, float], Within(0, 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,16 +118,16 @@ class GanObjectiveRecipe:
     """
 
     loss: Literal["relativistic", "classic"]
-    penalty: float = _within(0, 1000)
-    penalty_every: int = _within(1, 1000)
-    mismatched: float = _within(0, 10)
-    divergence: float = _within(0, 100)
-    category: float = _within(0, 10)
-    discriminator_rate: float = _within(0.01, 100)
-    augment_share: float = _within(0, 1)
-    augment_translate: float = _within(0, 0.5)
-    augment_zoom: float = _within(0, 0.5)
-    augment_flip: float = _within(0, 1)
+    penalty: Annotated[float, Within(0, 1000)]
+    penalty_every: Annotated[int, Within(1, 1000)]
+    mismatched: Annotated[float, Within(0, 10)]
+    divergence: Annotated[float, Within(0, 100)]
+    category: Annotated[float, Within(0, 10)]
+    discriminator_rate: Annotated[float, Within(0.01, 100)]
+    augment_share: Annotated[float, Within(0, 1)]
+    augment_translate: Annotated[float, Within(0, 0.5)]
+    augment_zoom: Annotated[float, Within(0, 0.5)]
+    augment_flip: Annotated[float, Within(0, 1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,23 +140,23 @@ class OptimiserRecipe:
         weight_decay: of matrices and kernels; biases and gains decay never.
         clip_norm: gradients are scaled down to this norm.
         warmup_steps: the rate rises linearly over these.
-        decay_share: the rate falls linearly over this last share of the run, in steps, or in minutes where there is a limit.
+        decay_share: the rate falls linearly over this last share of the run's minutes, or steps without a limit.
         decay_floor: down to this share of the peak.
         ema_decay: of the moving average of the weights that is sampled and exported.
         ema_early_decay: the same before step `ema_early_steps`.
         ema_early_steps: length of the early phase.
     """
 
-    learning_rate: float = _within(1e-8, 1)
-    betas: tuple[float, float] = _within(0, 0.99999)
-    weight_decay: float = _within(0, 10)
-    clip_norm: float = _within(1e-6, 1e6)
-    warmup_steps: int = _within(1, 10_000_000)
-    decay_share: float = _within(0.001, 1)
-    decay_floor: float = _within(0, 1)
-    ema_decay: float = _within(0, 1)
-    ema_early_decay: float = _within(0, 1)
-    ema_early_steps: int = _within(0, 1_000_000_000)
+    learning_rate: Annotated[float, Within(1e-8, 1)]
+    betas: Annotated[tuple[float, float], Within(0, 0.99999)]
+    weight_decay: Annotated[float, Within(0, 10)]
+    clip_norm: Annotated[float, Within(1e-6, 1e6)]
+    warmup_steps: Annotated[int, Within(1, 10_000_000)]
+    decay_share: Annotated[float, Within(0.001, 1)]
+    decay_floor: Annotated[float, Within(0, 1)]
+    ema_decay: Annotated[float, Within(0, 1)]
+    ema_early_decay: Annotated[float, Within(0, 1)]
+    ema_early_steps: Annotated[int, Within(0, 1_000_000_000)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,16 +178,16 @@ class LoopRecipe:
         init_from: a run or checkpoint folder whose moving average the network starts from; empty for none.
     """
 
-    batch: int = _within(1, 1_000_000)
-    steps: int = _within(1, 1_000_000_000)
-    max_minutes: float = _within(0, 10_000_000)
-    seed: int = _within(0, 2**62)
+    batch: Annotated[int, Within(1, 1_000_000)]
+    steps: Annotated[int, Within(1, 1_000_000_000)]
+    max_minutes: Annotated[float, Within(0, 10_000_000)]
+    seed: Annotated[int, Within(0, 2**62)]
     precision: Literal["bf16", "fp32"]
     compile: bool
     device: Literal["auto", "cpu", "cuda"]
-    log_every: int = _within(1, 1_000_000)
-    checkpoint_minutes: float = _within(0, 100_000)
-    sheet_minutes: float = _within(0, 100_000)
+    log_every: Annotated[int, Within(1, 1_000_000)]
+    checkpoint_minutes: Annotated[float, Within(0, 100_000)]
+    sheet_minutes: Annotated[float, Within(0, 100_000)]
     tensorboard: bool
     init_from: str
 
@@ -224,11 +227,11 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 
     Args:
         path: of the TOML file.
-        overrides: settings as typed after `--set`, such as `optimiser.learning_rate=1e-4`; values are TOML, and a bare word
-            that is none is a string.
+        overrides: settings as typed after `--set`, such as `optimiser.learning_rate=1e-4`; values are TOML, and what
+            is no TOML is taken as a string.
 
     Raises:
-        RecipeError: the file or a setting is unreadable, a key is unknown or missing, a value has a wrong type or range.
+        RecipeError: the file or a setting is unreadable, a key unknown or missing, a value of a wrong type or range.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
@@ -297,20 +300,16 @@ def _check_keys(table: Any, known: Sequence[str], where: str, section: str) -> N
 
 
 def _build(kind: type, table: Any, where: str, section: str) -> Any:
-    fields = {item.name: item for item in dataclasses.fields(kind)}
-    _check_keys(table, list(fields), where, section)
-    hints = typing.get_type_hints(kind)
-    return kind(
-        **{
-            key: _value(value, hints[key], fields[key].metadata, f"{where}: {section}.{key}")
-            for key, value in table.items()
-        }
-    )
+    _check_keys(table, [item.name for item in dataclasses.fields(kind)], where, section)
+    hints = typing.get_type_hints(kind, include_extras=True)
+    return kind(**{key: _value(value, hints[key], None, f"{where}: {section}.{key}") for key, value in table.items()})
 
 
-def _value(value: Any, hint: Any, limits: Mapping[str, Any], where: str) -> Any:
+def _value(value: Any, hint: Any, limits: Within | None, where: str) -> Any:
     """Check one value against its type and range; ints pass as floats, lists become tuples."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Annotated:
+        return _value(value, arguments[0], arguments[1], where)
     if origin is Literal:
         if value not in arguments:
             raise RecipeError(where, repr(value), " or ".join(repr(item) for item in arguments))
@@ -329,8 +328,8 @@ def _value(value: Any, hint: Any, limits: Mapping[str, Any], where: str) -> Any:
     if type(value) is not hint:
         names = {float: "a number", int: "a whole number", bool: "true or false", str: "a text in quotes"}
         raise RecipeError(where, repr(value), names[hint])
-    if limits and not (math.isfinite(value) and limits["low"] <= value <= limits["high"]):
-        raise RecipeError(where, repr(value), f"{limits['low']:,} to {limits['high']:,}")
+    if limits and not (math.isfinite(value) and limits.low <= value <= limits.high):
+        raise RecipeError(where, repr(value), f"{limits.low:,} to {limits.high:,}")
     return value
 
 

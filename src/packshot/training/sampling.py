@@ -11,10 +11,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from packshot.errors import OutputError
 from packshot.training.data import Catalogue
+from packshot.training.networks.flow import FlowTransformer
+from packshot.training.networks.gan import Generator
 
 PER_CATEGORY, PER_LINE, GUTTER_PX, GREY = 6, 24, 2, 90
 SHEET_SEED = 5
@@ -35,7 +37,7 @@ def fixed_conditions(catalogue: Catalogue) -> SheetConditions:
     """Every category there is, `PER_CATEGORY` times, each with the main colour of some product of it; no text."""
     generator = torch.Generator().manual_seed(SHEET_SEED)
     slots, colours = [], []
-    for category in catalogue.slots[:, 0].unique().tolist():
+    for category in sorted(set(catalogue.slots[:, 0].tolist())):
         rows = torch.nonzero(catalogue.slots[:, 0] == category)[:, 0]
         for row in rows[torch.randint(0, len(rows), (PER_CATEGORY,), generator=generator)]:
             slots.append(torch.zeros_like(catalogue.slots[0]).index_fill(0, torch.tensor(0), category))
@@ -46,12 +48,12 @@ def fixed_conditions(catalogue: Catalogue) -> SheetConditions:
 
 @torch.no_grad()
 def flow_sample(
-    network: nn.Module, slots: Tensor, colours: Tensor, text: Tensor, seed: int, *, steps: int, guidance: float
+    network: FlowTransformer, slots: Tensor, colours: Tensor, text: Tensor, seed: int, *, steps: int, guidance: float
 ) -> Tensor:
     """Pictures by Euler steps from noise along the predicted velocity.
 
     Args:
-        network: a `FlowTransformer`.
+        network: in evaluation mode.
         slots: see `Conditioner.forward`, as are `colours` and `text`.
         colours: on the network's device.
         text: on the network's device.
@@ -64,8 +66,8 @@ def flow_sample(
     """
     side = network.spec.resolution
     x = torch.randn(len(slots), 3, side, side, generator=torch.Generator().manual_seed(seed)).to(slots.device)
-    told = network.encode(slots, colours, text)  # type: ignore[operator]
-    untold = network.encode(slots * 0, colours * 0, text * 0)  # type: ignore[operator]
+    told = network.encode(slots, colours, text)
+    untold = network.encode(slots * 0, colours * 0, text * 0)
     clean = x
     for index in range(steps):
         now, after = index / steps, (index + 1) / steps
@@ -80,10 +82,10 @@ def flow_sample(
 
 
 @torch.no_grad()
-def gan_sample(network: nn.Module, slots: Tensor, colours: Tensor, text: Tensor, seed: int, *, latent: int) -> Tensor:
-    """Pictures (N, 3, R, R) in [-1, 1] of a `Generator`, with latents of length `latent` drawn from the seed."""
-    z = torch.randn(len(slots), latent, generator=torch.Generator().manual_seed(seed)).to(slots.device)
-    pictures: Tensor = network(z, network.encode(slots, colours, text))  # type: ignore[operator]
+def gan_sample(network: Generator, slots: Tensor, colours: Tensor, text: Tensor, seed: int) -> Tensor:
+    """Pictures (N, 3, R, R) in [-1, 1] of conditions, with latents drawn from the seed."""
+    z = torch.randn(len(slots), network.spec.latent, generator=torch.Generator().manual_seed(seed)).to(slots.device)
+    pictures: Tensor = network(z, network.encode(slots, colours, text))
     return pictures
 
 

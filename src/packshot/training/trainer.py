@@ -6,7 +6,7 @@ import copy
 import math
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ from packshot.training.recipe import OptimiserRecipe, Recipe
 
 Parts = Mapping[str, Mapping[str, Tensor]]
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
+Network = TypeVar("Network", bound=nn.Module)
 
 
 class TrainingDiverged(PackshotError):
@@ -33,7 +34,7 @@ class Trainer(Protocol):
         """Take step `number`, counted from 0, at `rate` times the peak learning rate; return what is worth logging.
 
         Raises:
-            TrainingDiverged: a loss is NaN or infinite; the weights are as before the step.
+            TrainingDiverged: a loss is NaN or infinite; this state is not one to save.
         """
         ...
 
@@ -50,10 +51,10 @@ class Trainer(Protocol):
         ...
 
 
-class Average:
+class Average(Generic[Network]):
     """A moving average of a network's weights, itself a network."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: Network) -> None:
         self.network = copy.deepcopy(network).eval().requires_grad_(False)
 
     @torch.no_grad()
@@ -79,7 +80,7 @@ class Descent:
     def descend(self, losses: Mapping[str, Tensor], rate: float, number: int) -> None:
         """Back-propagate the sum of the losses and take one step."""
         self.optimiser.zero_grad(set_to_none=True)
-        torch.stack(list(losses.values())).sum().backward()
+        torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         self.team.average_gradients(self.names)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
         self._refuse_nonsense({**losses, "gradient norm": norm}, number)
@@ -115,7 +116,7 @@ def start_from(network: nn.Module, place: str) -> None:
 
 def compiled(function: Wrapped, recipe: Recipe) -> Wrapped:
     """The function through torch.compile, where the recipe wants it."""
-    return torch.compile(function) if recipe.loop.compile else function
+    return cast(Wrapped, torch.compile(function)) if recipe.loop.compile else function
 
 
 def precision(recipe: Recipe, team: Team) -> torch.autocast:

@@ -2,13 +2,15 @@
 
 G: residual up-sampling blocks whose group norms are modulated by latent and condition (FiLM; Perez et al. 2018), with
 conditioning augmentation of the sentence (Zhang et al. 2017, StackGAN). D: residual down-sampling without batch norm,
-minibatch deviation (Karras et al. 2018), projection of the condition (Miyato & Koyama 2018) beside an unconditional head.
+minibatch deviation (Karras et al. 2018), and a projection of the condition (Miyato & Koyama 2018) beside an
+unconditional head.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
@@ -80,7 +82,7 @@ class _UpBlock(nn.Module):
 
 
 class AugmentedConditioner(nn.Module):
-    """A conditioner that reads a Gaussian of the sentence instead of the sentence itself (Zhang et al. 2017, section 3.2).
+    """A conditioner that reads a Gaussian of the sentence instead of the sentence (Zhang et al. 2017, section 3.2).
 
     The space between the few sentences of a small catalogue is filled so, and a generator cannot learn them by heart.
     """
@@ -130,9 +132,7 @@ class Generator(nn.Module):
         )
         channels = spec.generator_channels
         self.seed = nn.Linear(spec.style, channels[0] * COARSEST**2)
-        self.blocks = nn.ModuleList(
-            _UpBlock(a, b, spec.style) for a, b in zip(channels[:-1], channels[1:], strict=True)
-        )
+        self.blocks = nn.ModuleList(_UpBlock(a, b, spec.style) for a, b in pairwise(channels))
         self.norm = _ModulatedNorm(channels[-1], spec.style)
         self.last = nn.Conv2d(channels[-1], 3, 3, padding=1)
 
@@ -187,7 +187,7 @@ class Discriminator(nn.Module):
         channels, width = spec.discriminator_channels, spec.conditioner.width
         # Pixels go to channels first: a quarter of the positions, and 2×2 blocks overlap again in the 3×3 kernels.
         self.stem = nn.Conv2d(12, channels[0], 3, padding=1)
-        self.blocks = nn.ModuleList(_DownBlock(a, b) for a, b in zip(channels[:-1], channels[1:], strict=True))
+        self.blocks = nn.ModuleList(_DownBlock(a, b) for a, b in pairwise(channels))
         self.conv = nn.Conv2d(channels[-1] + 1, channels[-1], 3, padding=1)
         self.flat = nn.Linear(channels[-1] * COARSEST**2, width)
         self.real = nn.Linear(width, 1)

@@ -1,4 +1,4 @@
-"""A small residual classifier of product pictures: what is it, and what colour (He et al. 2016, post-activation blocks)."""
+"""A small residual classifier of product pictures: what is it, and what colour (He et al. 2016)."""
 
 from __future__ import annotations
 

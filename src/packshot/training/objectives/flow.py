@@ -1,6 +1,6 @@
 """Rectified-flow objective with a network that predicts the clean picture. Pure functions.
 
-Time 0 is noise, 1 is clean: x_t = t x + (1 - t) n (Liu et al. 2023); x-prediction after Li & He 2025 (arXiv:2511.13720).
+Time 0 is noise, 1 is clean: x_t = t x + (1 - t) n (Liu et al. 2023); x-prediction: Li & He 2025 (arXiv:2511.13720).
 """
 
 from __future__ import annotations
@@ -33,8 +33,10 @@ def velocity_loss(predicted: Tensor, target: Tensor, time: Tensor, smallest_gap:
     return ((predicted.float() - target) / gap).square().mean()
 
 
-def folded_target(pictures: Tensor, conditional: Tensor, unconditional: Tensor, scale: float, applies: Tensor) -> Tensor:
-    """x + (w - 1) sg[ema(x_t, c) - ema(x_t, 0)]: guidance learnt into the network (Tang et al. 2025, arXiv:2502.12154).
+def folded_target(
+    pictures: Tensor, conditional: Tensor, unconditional: Tensor, scale: float, applies: Tensor
+) -> Tensor:
+    """Guidance learnt into the network: x + (w - 1) sg[ema(x_t, c) - ema(x_t, 0)] (Tang et al. 2025, arXiv:2502.12154).
 
     A network trained so needs one evaluation a step at run time instead of two.
 

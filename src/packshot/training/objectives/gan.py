@@ -50,7 +50,7 @@ def mismatched_relativistic(real: Tensor, wrong: Tensor, applies: Tensor) -> Ten
 def zero_centred_penalty(score: Callable[[Tensor], Tensor], pictures: Tensor) -> Tensor:
     """E[|grad_x D(x)|^2]: R1 on real pictures, R2 on fake ones (Mescheder et al. 2018; Huang et al. 2024).
 
-    Multiply by gamma / 2, and by k where it is evaluated every k-th step only (Karras et al. 2020, lazy regularisation).
+    Multiply by gamma / 2, and by k where it is evaluated every k-th step only (lazily; Karras et al. 2020).
     """
     pictures = pictures.detach().requires_grad_(True)
     (gradient,) = torch.autograd.grad(score(pictures).sum(), pictures, create_graph=True)

@@ -1,0 +1,241 @@
+"""Pictures in and out: what comes in is shown right or refused in one line; what goes out is whole, with its recipe."""
+
+from __future__ import annotations
+
+import io
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from packshot.errors import InputError, OutputError
+from packshot.images import (
+    MAX_PIXELS,
+    contact_sheet,
+    encode_webp,
+    open_picture,
+    read_recipe,
+    save_picture,
+    write_atomically,
+)
+
+RECIPE = {"prompt": "复古风格红色运动鞋", "seed": 7, "size": 256, "pack": {"name": "flow", "sha256": "ab"}}
+
+
+def picture(height: int = 40, width: int = 30, channels: int = 3, seed: int = 0) -> np.ndarray:
+    coarse = np.random.default_rng(seed).integers(0, 256, (height // 10, width // 10, channels), dtype=np.uint8)
+    return coarse.repeat(10, 0).repeat(10, 1)
+
+
+def encoded(image: Image.Image, form: str, **options: object) -> bytes:
+    buffer = io.BytesIO()
+    image.save(buffer, form, **options)
+    return buffer.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that promises many pixels and holds none."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".webp", ".PNG"])
+def test_saved_pictures_carry_their_recipe_and_equal_calls_give_equal_bytes(tmp_path: Path, suffix: str) -> None:
+    first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
+    save_picture(picture(), first, recipe=RECIPE)
+    save_picture(picture(), second, recipe=dict(reversed(RECIPE.items())))
+    assert read_recipe(first) == RECIPE
+    assert first.read_bytes() == second.read_bytes()
+    difference = np.abs(open_picture(first, where="a").astype(int) - picture().astype(int))
+    assert difference.max() == 0 if suffix.lower() == ".png" else difference.mean() < 8
+
+
+def test_a_picture_without_recipe_has_none(tmp_path: Path) -> None:
+    for suffix in (".png", ".jpg", ".webp"):
+        save_picture(picture(), tmp_path / f"a{suffix}")
+        assert read_recipe(tmp_path / f"a{suffix}") is None
+
+
+def test_another_programs_comment_is_no_recipe(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + '{"steps": 20}'.encode("utf-16-be")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(Image.fromarray(picture()), "JPEG", exif=exif.tobytes()))
+    assert read_recipe(path) is None
+
+
+def test_a_recipe_survives_a_change_of_byte_order(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif.get_ifd(0x8769)[0x9286] = b"UNICODE\0" + '{"packshot":{"seed":1}}'.encode("utf-16-le")
+    path = tmp_path / "a.jpg"
+    path.write_bytes(encoded(Image.fromarray(picture()), "JPEG", exif=exif.tobytes()))
+    assert read_recipe(path) == {"seed": 1}
+
+
+def test_transparency_is_kept_in_png_and_webp_and_refused_in_jpeg(tmp_path: Path) -> None:
+    clear = picture(channels=4)
+    clear[..., 3] = 0
+    for suffix in (".png", ".webp"):
+        save_picture(clear, tmp_path / f"a{suffix}")
+        assert (open_picture(tmp_path / f"a{suffix}", where="a", background=(1, 2, 3)) == (1, 2, 3)).all()
+    with pytest.raises(OutputError, match=r"\.png or \.webp"):
+        save_picture(clear, tmp_path / "a.jpg")
+    assert not (tmp_path / "a.jpg").exists()
+
+
+def test_a_suffix_we_cannot_write_names_those_we_can(tmp_path: Path) -> None:
+    with pytest.raises(OutputError, match=r"\.png, \.jpg, \.jpeg, \.webp"):
+        save_picture(picture(), tmp_path / "a.tiff")
+
+
+def test_nothing_half_written_stays_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(b"old")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.replace", full)
+    with pytest.raises(OutputError, match="No space left"):
+        save_picture(picture(), path)
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
+    assert path.read_bytes() == b"old"
+
+
+def test_a_missing_folder_and_a_folder_in_the_way_are_output_errors(tmp_path: Path) -> None:
+    (tmp_path / "a.png").mkdir()
+    for path in (tmp_path / "none" / "a.png", tmp_path / "a.png"):
+        with pytest.raises(OutputError):
+            write_atomically(path, b"x")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["a.png"]
+
+
+def test_a_recipe_too_long_for_jpeg_is_refused_and_fits_elsewhere(tmp_path: Path) -> None:
+    long = {"prompt": "鞋" * 40_000}
+    with pytest.raises(OutputError, match="recipe"):
+        save_picture(picture(), tmp_path / "a.jpg", recipe=long)
+    save_picture(picture(), tmp_path / "a.webp", recipe=long)
+    assert read_recipe(tmp_path / "a.webp") == long
+
+
+def test_a_bomb_is_refused_before_it_is_decoded() -> None:
+    for side in (8_000, 60_000):
+        start = time.perf_counter()
+        with pytest.raises(InputError, match=r"pixels|bomb"):
+            open_picture(png_header(side, side), where="a")
+        assert time.perf_counter() - start < 1.0
+    assert MAX_PIXELS < 8_000 * 8_000
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
+def test_truncated_and_garbled_pictures_are_one_clear_line(form: str) -> None:
+    whole = encoded(Image.fromarray(picture(200, 200)), form)
+    dice = np.random.default_rng(0)
+    for _ in range(30):
+        garbled = bytearray(whole)
+        for position in dice.integers(8, len(whole), 5):
+            garbled[position] = int(dice.integers(256))
+        for data in (whole[: int(dice.integers(0, len(whole) * 9 // 10))], bytes(garbled)):
+            try:
+                assert open_picture(data, where="a").shape[2] == 3
+            except InputError as error:
+                assert "\n" not in str(error) and str(error).startswith("a: got ")
+    with pytest.raises(InputError, match="accepted"):
+        open_picture(whole[: len(whole) // 2], where="a")
+
+
+def test_what_is_no_picture_is_one_clear_line(tmp_path: Path) -> None:
+    for source in (
+        b"",
+        b"hello",
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n",
+        tmp_path,
+        tmp_path / "missing.png",
+    ):
+        with pytest.raises(InputError, match="accepted: a PNG"):
+            open_picture(source, where="here")
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_exif_orientation_is_applied(orientation: int) -> None:
+    upright = picture(20, 30)
+    turned = {
+        1: upright,
+        2: upright[:, ::-1],
+        3: upright[::-1, ::-1],
+        4: upright[::-1],
+        5: upright.swapaxes(0, 1),
+        6: np.rot90(upright, 1),
+        7: upright[::-1, ::-1].swapaxes(0, 1),
+        8: np.rot90(upright, -1),
+    }[orientation]
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    stored = encoded(Image.fromarray(np.ascontiguousarray(turned)), "PNG", exif=exif.tobytes())
+    assert (open_picture(stored, where="a") == upright).all()
+
+
+def test_embedded_profiles_are_converted_and_srgb_is_left_alone() -> None:
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    image = Image.fromarray(picture())
+    assert (open_picture(encoded(image, "PNG", icc_profile=srgb), where="a") == picture()).all()
+    assert (open_picture(encoded(image, "PNG", icc_profile=b"no profile"), where="a") == picture()).all()
+    xyz = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes()  # of another colour model: disregarded
+    assert (open_picture(encoded(image, "PNG", icc_profile=xyz), where="a") == picture()).all()
+    swapped = bytearray(srgb)  # a profile whose red and blue are exchanged turns red into blue
+    red, blue = swapped.index(b"rXYZ"), swapped.index(b"bXYZ")
+    swapped[red : red + 4], swapped[blue : blue + 4] = b"bXYZ", b"rXYZ"
+    name = swapped.find("sRGB".encode("utf-16-be"))
+    swapped[name : name + 8] = "test".encode("utf-16-be")
+    red_square = Image.new("RGB", (4, 4), (255, 0, 0))
+    converted = open_picture(encoded(red_square, "PNG", icc_profile=bytes(swapped)), where="a")
+    assert converted[0, 0, 2] > 200 and converted[0, 0, 0] < 60
+
+
+def test_other_modes_come_out_as_srgb() -> None:
+    grey = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    deep = Image.fromarray(grey.astype(np.uint16) * 257)
+    for image in (deep, Image.fromarray(grey)):
+        assert (open_picture(encoded(image, "PNG"), where="a") == grey[..., None]).all()
+    cmyk = open_picture(encoded(Image.new("CMYK", (8, 8), (0, 255, 255, 0)), "JPEG"), where="a")
+    assert cmyk[0, 0, 0] > 200 and cmyk[0, 0, 1:].max() < 60
+    palette = Image.new("P", (4, 4), 0)
+    palette.putpalette([10, 20, 30])
+    assert (open_picture(encoded(palette, "GIF"), where="a") == (10, 20, 30)).all()
+    clear = encoded(palette, "PNG", transparency=b"\0")
+    assert (open_picture(clear, where="a", background=(9, 8, 7)) == (9, 8, 7)).all()
+    with pytest.raises(InputError, match="a: got 32 bits"):
+        open_picture(encoded(Image.new("F", (4, 4)), "TIFF"), where="a")
+
+
+def test_the_first_frame_of_an_animation_is_taken() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255))]
+    for form in ("GIF", "WEBP", "PNG"):
+        data = encoded(frames[0], form, save_all=True, append_images=frames[1:])
+        assert open_picture(io.BytesIO(data), where="a")[0, 0].tolist() == pytest.approx([255, 0, 0], abs=5)
+
+
+def test_lossless_webp_is_lossless() -> None:
+    assert (open_picture(encode_webp(picture()), where="a") == picture()).all()
+
+
+def test_contact_sheet_holds_every_picture_where_it_belongs() -> None:
+    pictures = [np.full((20, 30, 3), shade, np.uint8) for shade in (10, 60, 110, 160, 210)]
+    sheet = contact_sheet(pictures, columns=3, gap_px=4)
+    assert sheet.shape == (2 * 24 + 4, 3 * 34 + 4, 3)
+    for index, shade in enumerate((10, 60, 110, 160, 210)):
+        top, left = 4 + index // 3 * 24, 4 + index % 3 * 34
+        assert (sheet[top : top + 20, left : left + 30] == shade).all()
+    labelled = contact_sheet(pictures, columns=3, labels=["a label that is far too long", "鞋", "", "é", "x"])
+    assert labelled.shape[0] > sheet.shape[0] and labelled.shape[1] == sheet.shape[1]
+    assert labelled[24:40, 4:34].min() < 100  # something is written
+    with pytest.raises(ValueError, match="labels"):
+        contact_sheet(pictures, columns=3, labels=["one"])

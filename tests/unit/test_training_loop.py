@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+from training_data import write_drawn_shards  # noqa: E402
+
+from packshot.errors import InputError, MissingExtraError, OutputError, RecipeError  # noqa: E402
+from packshot.training import checkpoint as checkpoints  # noqa: E402
+from packshot.training import logs, loop  # noqa: E402
+from packshot.training.flow_trainer import FlowTrainer  # noqa: E402
+from packshot.training.gan_trainer import GanTrainer  # noqa: E402
+from packshot.training.loop import train  # noqa: E402
+from packshot.training.recipe import load_recipe  # noqa: E402
+from packshot.training.schedule import average_decay, rate_factor  # noqa: E402
+from packshot.training.trainer import TrainingDiverged  # noqa: E402
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+TRAINERS = {"flow": FlowTrainer, "gan": GanTrainer}
+families = pytest.mark.parametrize("family", ["flow", "gan"])
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_drawn_shards(tmp_path_factory.mktemp("data") / "shards")
+
+
+def run(family: str, shards: Path, out: Path, *settings: str) -> loop.TrainingReport:
+    return train(RECIPES / f"tiny-{family}.toml", shards, out, overrides=settings, progress=False)
+
+
+def weights(out: Path, part: str) -> dict[str, torch.Tensor]:
+    folder = checkpoints.latest_checkpoint(out)
+    assert folder is not None
+    return load_file(folder / f"{part}.safetensors")
+
+
+def before_step(monkeypatch: pytest.MonkeyPatch, family: str, number: int, act: Callable[[], Any]) -> None:
+    """Have `act` called once, just before step `number`."""
+    kind, done = TRAINERS[family], []
+    step = kind.step
+
+    def acting(self: Any, at: int, rate: float) -> dict[str, float]:
+        if at == number and not done:
+            done.append(at)
+            act()
+        return step(self, at, rate)
+
+    monkeypatch.setattr(kind, "step", acting)
+
+
+@families
+def test_interrupted_and_resumed_equals_uninterrupted(
+    family: str, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(family, shards, tmp_path / "whole")
+    before_step(monkeypatch, family, 2, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    report = run(family, shards, tmp_path / "parts")
+    assert (report.ended, report.step) == ("interrupted", 3)  # the step under way was finished
+    report = run(family, shards, tmp_path / "parts")
+    assert (report.ended, report.step) == ("finished", 6)
+    for part in checkpoints.PARTS:
+        whole, parts = weights(tmp_path / "whole", part), weights(tmp_path / "parts", part)
+        assert whole.keys() == parts.keys()
+        assert all(torch.equal(whole[name], parts[name]) for name in whole), part
+
+
+@families
+def test_a_run_leaves_log_sheet_recipe_and_one_checkpoint(family: str, shards: Path, tmp_path: Path) -> None:
+    report = run(family, shards, tmp_path / "out")
+    lines = [json.loads(line) for line in (tmp_path / "out/log.jsonl").read_text(encoding="utf-8").splitlines()]
+    assert [line["step"] for line in lines] == [2, 4, 6]
+    assert all(line["pictures_per_second"] > 0 for line in lines)
+    assert load_recipe(tmp_path / "out/recipe.toml").family == family
+    assert [p.name for p in (tmp_path / "out/sheets").iterdir()] == ["step-00000006.png"]
+    assert [p.name for p in (tmp_path / "out/checkpoints").iterdir()] == ["step-00000006"]
+    assert {p.suffix for p in report.checkpoint.iterdir()} == {".safetensors", ".json", ".toml"}
+    assert all(value.isfinite().all() for value in weights(tmp_path / "out", "ema").values())
+
+
+@families
+def test_a_finished_run_is_left_as_it_is_and_goes_on_with_more_steps(family: str, shards: Path, tmp_path: Path) -> None:
+    first = run(family, shards, tmp_path / "out")
+    before = {path: path.read_bytes() for path in first.checkpoint.iterdir()}
+    assert run(family, shards, tmp_path / "out").step == 6
+    assert {path: path.read_bytes() for path in first.checkpoint.iterdir()} == before
+    assert run(family, shards, tmp_path / "out", "loop.steps=8").step == 8
+
+
+def test_another_recipe_or_other_data_are_refused(shards: Path, tmp_path: Path) -> None:
+    run("flow", shards, tmp_path / "out", "loop.steps=1")
+    with pytest.raises(RecipeError, match=r"optimiser\.learning_rate: got 0\.1; accepted: 0\.0005, as this run"):
+        run("flow", shards, tmp_path / "out", "optimiser.learning_rate=0.1")
+    with pytest.raises(RecipeError, match="family: got 'gan'"):
+        run("gan", shards, tmp_path / "out")
+    with pytest.raises(InputError, match="other pictures"):
+        run("flow", write_drawn_shards(tmp_path / "other", rows=5), tmp_path / "out")
+
+
+@families
+def test_training_lowers_the_loss_of_the_flow_and_moves_the_gan(family: str, shards: Path, tmp_path: Path) -> None:
+    settings = ["loop.steps=60", "loop.log_every=20", "optimiser.learning_rate=0.003"]
+    run(family, shards, tmp_path / "out", *settings)
+    lines = [json.loads(line) for line in (tmp_path / "out/log.jsonl").read_text(encoding="utf-8").splitlines()]
+    name = "loss" if family == "flow" else "d_category"
+    assert lines[-1][name] < 0.8 * lines[0][name]
+
+
+@families
+def test_a_loss_that_is_no_number_stops_the_run_and_keeps_the_last_checkpoint(
+    family: str, shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = run(family, shards, tmp_path / "out", "loop.steps=2")
+    kept = {path: path.read_bytes() for path in report.checkpoint.iterdir()}
+    draw = torch.randn
+
+    def poisoned(*size: Any, **options: Any) -> torch.Tensor:
+        return draw(*size, **options) * float("nan")
+
+    before_step(monkeypatch, family, 3, lambda: monkeypatch.setattr(torch, "randn", poisoned))
+    with pytest.raises(TrainingDiverged) as caught:
+        run(family, shards, tmp_path / "out", "loop.steps=6")
+    assert str(report.checkpoint) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in report.checkpoint.iterdir()} == kept
+
+
+def test_a_full_disk_is_one_line_and_keeps_the_last_checkpoint(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report = run("flow", shards, tmp_path / "out", "loop.steps=2")
+    write = Path.write_bytes
+
+    def full(path: Path, content: bytes) -> int:
+        if path.name == "optimiser.safetensors":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(path, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(OutputError, match="No space left on device"):
+        run("flow", shards, tmp_path / "out", "loop.steps=4")
+    assert [p.name for p in (tmp_path / "out/checkpoints").iterdir()] == ["step-00000002"]
+    assert checkpoints.latest_checkpoint(tmp_path / "out") == report.checkpoint
+
+
+def test_minutes_end_a_run_and_checkpoints_come_on_the_way(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(0, 100_000, 30))  # each look at the clock is half a minute later
+    monkeypatch.setattr(loop.time, "monotonic", lambda: float(next(clock)))
+    saved: list[int] = []
+    save = loop.save_checkpoint
+    monkeypatch.setattr(
+        loop, "save_checkpoint", lambda out, made, recipe: saved.append(made.state["step"]) or save(out, made, recipe)
+    )
+    settings = ["loop.steps=1000", "loop.max_minutes=6", "loop.checkpoint_minutes=2"]
+    report = run("flow", shards, tmp_path / "out", *settings)
+    assert report.ended == "finished"
+    assert 6 <= report.minutes < 8
+    assert len(saved) >= 3
+    assert saved == sorted(set(saved))
+    assert saved[-1] == report.step < 20
+
+
+def test_a_run_can_start_from_the_average_of_another(shards: Path, tmp_path: Path) -> None:
+    run("flow", shards, tmp_path / "first")
+    start = weights(tmp_path / "first", "ema")
+    still = ["loop.steps=1", "optimiser.learning_rate=1e-8", "optimiser.weight_decay=0", "optimiser.ema_decay=0"]
+    run("flow", shards, tmp_path / "second", f"loop.init_from={tmp_path / 'first'}", *still)
+    for name, tensor in weights(tmp_path / "second", "model").items():
+        torch.testing.assert_close(tensor, start[name], atol=1e-6, rtol=0)
+    with pytest.raises(RecipeError, match="as the recipe's network has"):
+        run("flow", shards, tmp_path / "third", f"loop.init_from={tmp_path / 'first'}", "network.width=48")
+    with pytest.raises(InputError, match=r"no ema\.safetensors"):
+        run("gan", shards, tmp_path / "fourth", f"loop.init_from={tmp_path / 'absent'}")
+
+
+def test_folded_guidance_trains_and_differs_from_plain(shards: Path, tmp_path: Path) -> None:
+    run("flow", shards, tmp_path / "plain")
+    run("flow", shards, tmp_path / "folded", "objective.guidance_scale=3.0")
+    plain, folded = weights(tmp_path / "plain", "model"), weights(tmp_path / "folded", "model")
+    assert any(not torch.equal(plain[name], folded[name]) for name in plain)
+    assert all(tensor.isfinite().all() for tensor in folded.values())
+
+
+def test_classic_losses_and_bf16_train(shards: Path, tmp_path: Path) -> None:
+    report = run(
+        "gan", shards, tmp_path / "out", "objective.loss=classic", "objective.penalty=0", "loop.precision=bf16"
+    )
+    assert report.losses["d_adversarial"] == pytest.approx(2 * 0.6931, rel=0.2)  # still undecided
+    assert "d_penalty" not in report.losses
+
+
+def test_tensorboard_is_written_where_it_is_asked_for(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tensorboard")
+    run("flow", shards, tmp_path / "out", "loop.tensorboard=true")
+    assert list((tmp_path / "out/tensorboard").glob("events.*"))
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(MissingExtraError, match=r"packshot\[train\]"):
+        logs.Diary(tmp_path, every=1, tensorboard=True, progress=False, leads=True)
+
+
+def test_schedule_warms_up_stays_and_decays() -> None:
+    recipe = load_recipe(RECIPES / "flow.toml").optimiser
+    assert rate_factor(0, 0.0, recipe) == pytest.approx(1 / 500)
+    assert rate_factor(500, 0.5, recipe) == 1
+    assert rate_factor(10_000, 0.875, recipe) == pytest.approx(0.5)
+    assert rate_factor(10_000, 1.0, recipe) == pytest.approx(0.02)
+    assert average_decay(1, recipe) == pytest.approx(2 / 11)
+    assert average_decay(5999, recipe) == pytest.approx(0.9983, abs=1e-3)
+    assert average_decay(100_000, recipe) == 0.9995
+
+
+MEMBER = """
+import hashlib, os, sys
+from pathlib import Path
+from packshot.training import loop
+
+go, runs = loop._Run.go, []
+loop._Run.go = lambda self, progress: runs.append(self) or go(self, progress)
+recipe, shards, out = map(Path, sys.argv[1:4])
+loop.train(recipe, shards, out, overrides=sys.argv[4:], progress=False)
+digest = hashlib.sha256()
+for name, tensor in sorted(runs[0].trainer.state()["model"].items()):
+    digest.update(tensor.contiguous().numpy())
+(out / f"digest-{os.environ['RANK']}").write_text(digest.hexdigest())
+"""
+"""One process of a team; tells a hash of its weights at the end."""
+
+
+@pytest.mark.slow
+@families
+def test_two_processes_train_as_one(family: str, shards: Path, tmp_path: Path) -> None:
+    out, settings = tmp_path / "out", ["loop.steps=40", "loop.log_every=20"]
+    run(family, shards, tmp_path / "alone", *settings)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    arguments = [sys.executable, "-c", MEMBER, str(RECIPES / f"tiny-{family}.toml"), str(shards), str(out), *settings]
+    path = os.pathsep.join(entry for entry in sys.path if entry)
+    team = {"PYTHONPATH": path, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
+    members = [
+        subprocess.Popen(arguments, env={**os.environ, **team, "RANK": str(rank), "LOCAL_RANK": str(rank)})
+        for rank in range(2)
+    ]
+    assert [member.wait(timeout=120) for member in members] == [0, 0]
+    assert (out / "digest-0").read_text() == (out / "digest-1").read_text()
+    alone, together = (
+        [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+        for folder in (tmp_path / "alone", out)
+    )
+    name = "loss" if family == "flow" else "d_category"
+    assert [line["step"] for line in together] == [20, 40]
+    assert together[1][name] < together[0][name]
+    assert together[1][name] == pytest.approx(alone[1][name], rel=0.5)
+    assert all(tensor.isfinite().all() for tensor in weights(out, "model").values())
+    assert weights(out, "generators")["states"].shape[0] == 2

@@ -1,0 +1,51 @@
+"""Shards of drawn products, small enough to train on in a test: a category is a shape, a colour is its fill."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageDraw
+
+from packshot.colour import oklab_from_srgb
+from packshot.shards import FORMAT, FORMAT_VERSION, MANIFEST, ShardRow, write_shards
+
+SHAPES = {"watch": ("watch", "手表"), "wallet": ("wallet", "钱包")}
+COLOURS = {"red": (200, 30, 30), "green": (30, 160, 60), "blue": (40, 60, 200)}
+
+
+def write_drawn_shards(folder: Path, *, rows: int = 24, side: int = 16, split: str = "train") -> Path:
+    """Write `rows` pictures: circles are watches, squares are wallets; the last row is the only belt."""
+    folder.mkdir(parents=True)
+    drawn = [
+        _row(index, "belt" if index == rows - 1 else list(SHAPES)[index % 2], side, split) for index in range(rows)
+    ]
+    manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "resolution": side}
+    manifest["shards"] = write_shards(drawn, folder, fine_resolution=None)
+    (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
+    return folder
+
+
+def _row(index: int, category: str, side: int, split: str) -> ShardRow:
+    word, fill = list(COLOURS.items())[index % 3]
+    picture = Image.new("RGB", (side, side), "white")
+    margin = 2 + index % 3
+    draw = ImageDraw.Draw(picture)
+    box = (margin, margin, side - 1 - margin, side - 1 - margin)
+    (draw.ellipse if category == "watch" else draw.rectangle)(box, fill=fill)
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", lossless=True)
+    lab = oklab_from_srgb(np.array(fill, np.uint8))
+    name, chinese = SHAPES.get(category, ("belt", "腰带"))
+    return ShardRow(
+        id=f"{index:04d}",
+        split=split,
+        title="",
+        colour_word=word,
+        slots={"category": category, "usage": None, "gender": None, "material": None, "style": None},
+        colours=((float(lab[0]), float(lab[1]), float(lab[2]), 1.0),),
+        captions={"en": (f"{word} {name}",), "zh": (chinese,)},
+        picture=buffer.getvalue(),
+    )
