@@ -1,10 +1,11 @@
-"""Thirty prompts, four pictures each: is the product named right, is its colour right, are no two pictures nearly equal?
+"""Thirty prompts, four pictures each: right product, right colour, no two pictures nearly equal.
 
     python benchmarks/thirty_prompts.py --pack base --out out/thirty
 
-Category and colour are read by the judge (a classifier trained on real pictures only); colour also by ΔE2000 between the
-requested colour and the measured main colour. Two pictures of a prompt are nearly equal where the mean absolute difference of
-their pixels, inside the union of their product masks, is under 6 of 255. Writes a contact sheet to look at and a JSON result.
+Category and colour are read by the judge (a classifier trained on real pictures only); colour also by ΔE2000 between
+the requested colour and the measured main colour. Two pictures of a prompt are nearly equal where the mean absolute
+difference of their pixels, inside the union of their product masks, is under 6 of 255. Writes a contact sheet to look
+at and a JSON result.
 """
 
 from __future__ import annotations

@@ -28,7 +28,7 @@ FORMATS = ("png", "jpg", "webp")
 
 
 def main() -> None:
-    """Run the command line: 0 when all went well, 1 when a check failed, 2 for a user's mistake, a traceback for a bug."""
+    """Run the command line; exit 0 when all went well, 2 for a user's mistake; a bug shows its traceback."""
     try:
         app()
     except PackshotError as error:
@@ -40,15 +40,21 @@ def main() -> None:
 def generate(
     prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="Chinese, English or both.")],
     count: Annotated[int, typer.Option(help="Pictures of each prompt.")] = 4,
-    seed: Annotated[int | None, typer.Option(help="The same seed gives the same bytes. Drawn and shown if left out.")] = None,
+    seed: Annotated[
+        int | None, typer.Option(help="The same seed gives the same bytes. Drawn and shown if left out.")
+    ] = None,
     size: Annotated[int, typer.Option(help="Side of the square picture, pixels (64 to 2048).")] = 256,
     background: Annotated[str, typer.Option(help="white, transparent, #rrggbb or the path of a picture.")] = "white",
     out: Annotated[Path, typer.Option(help="Folder for the pictures.")] = Path("out"),
     form: Annotated[str, typer.Option("--format", help="png, jpg or webp.")] = "png",
     sheet: Annotated[Path | None, typer.Option(help="Also write one contact sheet of all pictures here.")] = None,
     steps: Annotated[int | None, typer.Option(help="Evaluations per picture; the pack knows a good number.")] = None,
-    guidance: Annotated[float | None, typer.Option(help="Adherence to the prompt; the pack knows a good number.")] = None,
-    colour_lock: Annotated[float, typer.Option(help="0 leaves the colour as generated, 1 moves it onto the request.")] = 1.0,
+    guidance: Annotated[
+        float | None, typer.Option(help="Adherence to the prompt; the pack knows a good number.")
+    ] = None,
+    colour_lock: Annotated[
+        float, typer.Option(help="0 leaves the colour as generated, 1 moves it onto the request.")
+    ] = 1.0,
     backend: Annotated[str, typer.Option(help="embedded, fake, or one that a plug-in adds.")] = "embedded",
     pack: Annotated[str, typer.Option(help="Model pack: a name from `packshot models`, or a folder.")] = "base",
     explain: Annotated[bool, typer.Option("--explain", help="Print how the prompts are understood, and stop.")] = False,
@@ -59,7 +65,9 @@ def generate(
 
     if explain:
         understood = [parse(prompt) for prompt in prompts]
-        typer.echo(_dump([p.as_dict() for p in understood]) if as_json else "\n\n".join(p.explain() for p in understood))
+        typer.echo(
+            _dump([p.as_dict() for p in understood]) if as_json else "\n\n".join(p.explain() for p in understood)
+        )
         return
     from packshot.generation import GenerationRequest, open_backend
     from packshot.images import contact_sheet, save_picture
@@ -127,7 +135,13 @@ def data_prepare(
 
     mapping = dict(_pair(text, "--column") for text in column or [])
     report = prepare(
-        ",".join(sources), out, mapping=mapping, resolution=resolution, note=note, licence=licence, workers=workers,
+        ",".join(sources),
+        out,
+        mapping=mapping,
+        resolution=resolution,
+        note=note,
+        licence=licence,
+        workers=workers,
         overwrite=overwrite,
     )
     typer.echo(_dump(report.as_dict()) if as_json else "\n".join(report.lines()))
@@ -146,6 +160,94 @@ def train(
 
     report = run(recipe, data, out, overrides=settings or [], max_minutes=max_minutes)
     typer.echo(str(report))
+
+
+@app.command()
+def export(
+    run: Annotated[Path, typer.Argument(help="Folder of a flow or gan run.")],
+    upscaler: Annotated[Path, typer.Option(help="Folder of an upscaler run.")],
+    card: Annotated[Path, typer.Option(help="TOML model card; see recipes/cards/.")],
+    out: Annotated[Path, typer.Option(help="Folder of the pack; replaced as a whole.")],
+) -> None:
+    """Turn a training run into a model pack that runs without PyTorch."""
+    from packshot.training.packing import make_pack
+
+    make_pack(run, upscaler, card, out)
+    typer.echo(out)
+
+
+@app.command("train-judge")
+def train_judge(
+    data: Annotated[Path, typer.Option(help="Shards made by `packshot data prepare`.")],
+    out: Annotated[Path, typer.Option(help="Folder of the judge's pack.")],
+    max_minutes: Annotated[float, typer.Option(help="Stop after so many minutes.")] = 10.0,
+    seed: Annotated[int, typer.Option(help="Of weights and order.")] = 0,
+) -> None:
+    """Train the classifier that measures generators, on real pictures only."""
+    from packshot.training.judge import train_judge as run
+
+    typer.echo(str(run(data, out, max_minutes=max_minutes, seed=seed)))
+
+
+@app.command()
+def evaluate(
+    pack: Annotated[str, typer.Argument(help="Model pack: a name or a folder.")],
+    data: Annotated[Path, typer.Option(help="Shards made by `packshot data prepare`; the test split is used.")],
+    count: Annotated[int, typer.Option(help="Pictures to generate.")] = 1000,
+    seed: Annotated[int, typer.Option(help="Of the conditions and the pictures.")] = 0,
+    features: Annotated[
+        list[str] | None, typer.Option(help="judge, efficientnet-lite0 or inception:PATH; may be repeated.")
+    ] = None,
+    result: Annotated[Path | None, typer.Option(help="Also write the numbers here as JSON.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Measure a pack on held-out products: distances, attributes, colour, copying."""
+    from packshot.evaluation.conditions import network_inputs
+    from packshot.evaluation.report import evaluate_pack
+    from packshot.generation.embedded import EmbeddedBackend
+
+    backend = EmbeddedBackend(pack)
+    report = evaluate_pack(
+        lambda rows: backend.small_pictures(network_inputs(rows)),
+        data,
+        count=count,
+        seed=seed,
+        features=features or ["judge"],
+    )
+    identity = {"pack": backend.pack.name, "sha256": backend.pack.sha256, "count": count, "seed": seed}
+    document = _dump({**identity, **report.as_dict()})
+    if result is not None:
+        _write_text(result, document + "\n")
+    if as_json:
+        typer.echo(document)
+    else:
+        from rich.console import Console
+
+        Console().print(report.table())
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of pictures.")],
+    second: Annotated[Path, typer.Argument(help="Folder with pictures of the same names.")],
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """PSNR and SSIM between two folders of pictures with the same names."""
+    from rich.console import Console
+
+    from packshot.evaluation.pairs import evaluate_pairs
+
+    report = evaluate_pairs(first, second)
+    if as_json:
+        typer.echo(_dump(report.as_dict()))
+    else:
+        Console().print(report.table())
+
+
+def _write_text(path: Path, text: str) -> None:
+    from packshot.images import write_atomically
+
+    write_atomically(path, text.encode())
 
 
 def _tell_understanding(prompts: list[str]) -> None:

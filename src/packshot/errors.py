@@ -8,8 +8,8 @@
     ├── RecipeError      a training recipe that does not fit
     └── MissingExtraError  a part of packshot that is not installed
 
-All of them are the user's to mend: the command line prints one line and exits with 2. Anything else that escapes is a bug
-and keeps its traceback.
+All of them are the user's to mend: the command line prints one line and exits with 2. Anything else that escapes is a
+bug and keeps its traceback.
 """
 
 from __future__ import annotations

@@ -1,4 +1,7 @@
-"""Model packs: the seam between making models and using them. A folder with `pack.json` and `*.onnx`; no pickle is ever loaded."""
+"""Model packs: the seam between making models and using them.
+
+A pack is a folder with `pack.json` and `*.onnx`; no pickle is ever loaded.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +19,18 @@ if TYPE_CHECKING:
     import onnxruntime
 
 MANIFEST = "pack.json"
-REQUIRED = ("name", "kind", "version", "files", "inputs", "outputs", "pixel_conventions", "licence", "training_data", "quality")
+REQUIRED = (
+    "name",
+    "kind",
+    "version",
+    "files",
+    "inputs",
+    "outputs",
+    "pixel_conventions",
+    "licence",
+    "training_data",
+    "quality",
+)
 SHIPPED = Path(__file__).parent / "packs"
 SEARCH_VARIABLE = "PACKSHOT_PACKS"
 """Environment variable with more folders to look for packs in, separated as PATH is."""
@@ -44,7 +58,7 @@ class Pack:
 
     @property
     def kind(self) -> str:
-        """What the pack is for: `flow`, `gan`, `judge`, …"""
+        """What the pack is for, such as `flow`, `gan` or `judge`."""
         return str(self.manifest["kind"])
 
     def read(self, file: str) -> bytes:
@@ -59,7 +73,9 @@ class Pack:
         try:
             data = (self.folder / file).read_bytes()
         except OSError as error:
-            raise PackError(self.folder / file, error.strerror or "an unreadable file", "a complete model pack") from None
+            raise PackError(
+                self.folder / file, error.strerror or "an unreadable file", "a complete model pack"
+            ) from None
         found = hashlib.sha256(data).hexdigest()
         if found != accepted:
             raise PackError(
@@ -109,7 +125,9 @@ def open_pack(folder: Path) -> Pack:
         text = path.read_bytes()
         manifest = json.loads(text)
     except OSError as error:
-        raise PackError(path, error.strerror or "an unreadable file", "a folder with pack.json and ONNX files") from None
+        raise PackError(
+            path, error.strerror or "an unreadable file", "a folder with pack.json and ONNX files"
+        ) from None
     except ValueError:
         raise PackError(path, "text that is not JSON", "the manifest the pack was made with") from None
     missing = [key for key in REQUIRED if not isinstance(manifest, dict) or key not in manifest]

@@ -19,7 +19,12 @@ from packshot.images import read_recipe
 def run(*arguments: str, cwd: Path, packs: Path | None = None) -> subprocess.CompletedProcess[str]:
     environment = dict(os.environ, PACKSHOT_PACKS=str(packs or ""), PYTHONWARNINGS="error")
     return subprocess.run(
-        [sys.executable, "-m", "packshot", *arguments], cwd=cwd, env=environment, capture_output=True, text=True, timeout=120
+        [sys.executable, "-m", "packshot", *arguments],
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
     )
 
 
@@ -32,8 +37,22 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_prompts_become_files_with_their_recipe_and_a_sheet(tmp_path: Path, packs: Path) -> None:
     done = run(
-        "generate", "红色跑鞋", "silver watch", "--pack", "tiny", "--count", "2", "--seed", "5", "--out", "pictures",
-        "--sheet", "sheet.png", "--json", cwd=tmp_path, packs=packs,
+        "generate",
+        "红色跑鞋",
+        "silver watch",
+        "--pack",
+        "tiny",
+        "--count",
+        "2",
+        "--seed",
+        "5",
+        "--out",
+        "pictures",
+        "--sheet",
+        "sheet.png",
+        "--json",
+        cwd=tmp_path,
+        packs=packs,
     )
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
@@ -47,8 +66,12 @@ def test_prompts_become_files_with_their_recipe_and_a_sheet(tmp_path: Path, pack
 
 def test_the_same_seed_gives_the_same_bytes_alone_or_in_a_batch(tmp_path: Path, packs: Path) -> None:
     common = ("--pack", "tiny", "--seed", "9")
-    assert run("generate", "red handbag", *common, "--count", "3", "--out", "a", cwd=tmp_path, packs=packs).returncode == 0
-    assert run("generate", "red handbag", *common, "--count", "1", "--out", "b", cwd=tmp_path, packs=packs).returncode == 0
+    assert (
+        run("generate", "red handbag", *common, "--count", "3", "--out", "a", cwd=tmp_path, packs=packs).returncode == 0
+    )
+    assert (
+        run("generate", "red handbag", *common, "--count", "1", "--out", "b", cwd=tmp_path, packs=packs).returncode == 0
+    )
     first = sorted((tmp_path / "a").iterdir())[0]
     again = next((tmp_path / "b").iterdir())
     assert Image.open(first).tobytes() == Image.open(again).tobytes()

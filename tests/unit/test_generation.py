@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from pathlib import Path
 
@@ -72,7 +73,11 @@ def test_one_request_gives_the_same_bytes_alone_and_among_others(backend: Backen
 def test_results_stream_in_order_with_their_recipes(backend: Backend) -> None:
     requests = [GenerationRequest("red running shoe", 2, 3, 80), GenerationRequest("手提包", 1, 3, 96)]
     results = list(backend.generate(requests))
-    assert [(r.request.prompt, r.index) for r in results] == [("red running shoe", 0), ("red running shoe", 1), ("手提包", 0)]
+    assert [(r.request.prompt, r.index) for r in results] == [
+        ("red running shoe", 0),
+        ("red running shoe", 1),
+        ("手提包", 0),
+    ]
     assert [r.pixels.shape for r in results] == [(80, 80, 3), (80, 80, 3), (96, 96, 3)]
     for result in results:
         assert result.recipe["request"] == result.request.as_dict()
@@ -139,7 +144,7 @@ def test_the_second_order_sampler_is_nearer_to_the_exact_flow_than_euler_steps()
 
     x = noise.copy()
     schedule = times(6, 1.0)
-    for now, after in zip(schedule[:-1], schedule[1:], strict=True):
+    for now, after in itertools.pairwise(schedule):
         x = x + (after - now) * (ideal(x, now) - x) / (1 - now)
     exact = spread * noise
     second = sample_flow(ideal, noise, schedule)

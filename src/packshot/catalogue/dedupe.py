@@ -16,6 +16,7 @@ THUMBNAIL_DISTANCE = 2.0
 """Mean absolute difference of sRGB bytes. Without it nine of ten matches are different products of one outline."""
 
 _THUMBNAIL_PX = 16
+_MARGIN = 2  # grey levels; without it, noise in flat white decides bits, and half of the rescaled pictures are missed
 # Two hashes that differ in at most two bits agree on at least one of three pieces (pigeonhole).
 _PIECES = ((0, 22), (22, 21), (43, 21))
 
@@ -45,7 +46,7 @@ def look_of(square: NDArray[np.uint8], colour: tuple[float, float, float]) -> Lo
     """
     image = Image.fromarray(square)
     grey = np.asarray(image.convert("L").resize((9, 8), Image.Resampling.BOX)).astype(np.int16)
-    bits = int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1]).tobytes(), "big")
+    bits = int.from_bytes(np.packbits(grey[:, 1:] > grey[:, :-1] + _MARGIN).tobytes(), "big")
     return Look(bits, colour, image.resize((_THUMBNAIL_PX, _THUMBNAIL_PX), Image.Resampling.BOX).tobytes())
 
 

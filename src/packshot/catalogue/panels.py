@@ -35,7 +35,8 @@ def shows_text_panel(product: NDArray[np.uint8]) -> bool:
 def _lines(ink: NDArray[np.bool_]) -> list[int]:
     """Heights of the lines of text in a (H, W) mask of ink."""
     starts = (ink[:, 1:] & ~ink[:, :-1]).sum(1) + ink[:, 0]
-    texture, gap = (starts >= 6) & (ink.mean(1) < 0.65), starts <= 1
+    cover = ink.mean(1)
+    texture, gap = (starts >= 6) & (cover < 0.65), (starts <= 1) & (cover < 0.5)
     heights: list[int] = []
     row = 0
     while row < len(ink):

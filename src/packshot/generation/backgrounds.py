@@ -44,8 +44,8 @@ def painter(background: str) -> Painter:
 def cut_out(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
     """Make the white background transparent.
 
-    Inside the product alpha is 255 and colours are copied. In a band of about two pixels around its outline alpha and colour
-    are solved from p = alpha * f + (1 - alpha) * white, with f taken from the nearest inner pixels.
+    Inside the product alpha is 255 and colours are copied. In a band of about two pixels around its outline alpha and
+    colour are solved from p = alpha * f + (1 - alpha) * white, with f taken from the nearest inner pixels.
 
     Args:
         pixels: (H, W, 3) sRGB of a product on white.

@@ -17,8 +17,8 @@ def lock_colour(
 ) -> tuple[NDArray[np.uint8], float]:
     """Shift the product's main colour towards a wanted one; other parts of the product and the background stay.
 
-    A pixel moves by its likeness to the main colour: exp(-d^2 / 2s^2) over its OKLab distance d, with lightness counted at
-    0.4 so that shading moves along with its surface.
+    A pixel moves by its likeness to the main colour: exp(-d^2 / 2s^2) over its OKLab distance d, with lightness
+    counted at 0.4 so that shading moves along with its surface.
 
     Args:
         pixels: (H, W, 3) sRGB on white.

@@ -16,7 +16,7 @@ from packshot.generation.backgrounds import Painter, painter
 from packshot.generation.colour_lock import lock_colour
 from packshot.generation.interface import GenerationRequest, Result
 from packshot.generation.sampling import sample_flow, times
-from packshot.packs import Pack, find_pack
+from packshot.packs import find_pack
 from packshot.prompt import Prompt, embed, parse
 
 Array = NDArray[np.float32]
@@ -26,8 +26,8 @@ DEFAULT_PACK = "base"
 class EmbeddedBackend:
     """Generates from a `flow` or `gan` pack.
 
-    One picture is computed at a time: matrix kernels round differently for different batch sizes, and a picture must not
-    depend on its neighbours.
+    One picture is computed at a time: matrix kernels round differently for different batch sizes, and a picture must
+    not depend on its neighbours.
     """
 
     name = "embedded"
@@ -48,7 +48,8 @@ class EmbeddedBackend:
         """Understand the request's prompt and make sure the pack can draw it, before anything is computed.
 
         Raises:
-            RequestError: nothing of the prompt is understood, it names no product, or one that the pack has not learned.
+            RequestError: nothing of the prompt is understood, it names no product, or one that the pack has not
+            learned.
         """
         prompt = parse(request.prompt)
         known: list[str] = self._settings["categories"]
@@ -67,7 +68,9 @@ class EmbeddedBackend:
             for index in range(request.count):
                 yield self._picture(request, prompt, paint, index)
 
-    def small_pictures(self, conditions: Iterable[tuple[NDArray[np.int64], Array, Array, int]]) -> Iterator[NDArray[np.uint8]]:
+    def small_pictures(
+        self, conditions: Iterable[tuple[NDArray[np.int64], Array, Array, int]]
+    ) -> Iterator[NDArray[np.uint8]]:
         """Pictures at the generator's own resolution, for evaluation.
 
         Args:
@@ -78,7 +81,9 @@ class EmbeddedBackend:
         """
         for slots, colours, text, seed in conditions:
             condition = self._encode(slots[None], colours[None], text[None])
-            yield _to_bytes(self._sample(condition, _generator(seed, 0), self._settings["steps"], self._settings["guidance"]))
+            yield _to_bytes(
+                self._sample(condition, _generator(seed, 0), self._settings["steps"], self._settings["guidance"])
+            )
 
     def _picture(self, request: GenerationRequest, prompt: Prompt, paint: Painter, index: int) -> Result:
         steps = request.steps or int(self._settings["steps"])
@@ -113,7 +118,9 @@ class EmbeddedBackend:
         nothing = run(None, {n: np.zeros_like(v) for n, v in zip(names, (slots, colours, text), strict=True)})[0]
         return wish, nothing
 
-    def _sample(self, condition: tuple[Array, Array], random: np.random.Generator, steps: int, guidance: float) -> Array:
+    def _sample(
+        self, condition: tuple[Array, Array], random: np.random.Generator, steps: int, guidance: float
+    ) -> Array:
         wish, nothing = condition
         session = self.pack.session("generator.onnx")
         if self.pack.kind == "gan":
@@ -149,7 +156,8 @@ def _generator(seed: int, index: int) -> np.random.Generator:
 
 
 def _to_bytes(picture: Array) -> NDArray[np.uint8]:
-    return np.rint((np.clip(picture[0].transpose(1, 2, 0), -1, 1) + 1) * 127.5).astype(np.uint8)
+    pixels: NDArray[np.uint8] = np.rint((np.clip(picture[0].transpose(1, 2, 0), -1, 1) + 1) * 127.5).astype(np.uint8)
+    return pixels
 
 
 def _resized(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:

@@ -88,6 +88,10 @@ class Backend(Protocol):
 
     name: str
 
+    def check(self, request: GenerationRequest) -> object:
+        """Raise what `generate` would raise because of the request, before anything is computed."""
+        ...
+
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Result]:
         """Yield every picture of every request, in order, as soon as it is made."""
         ...

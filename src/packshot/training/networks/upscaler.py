@@ -1,7 +1,7 @@
 """A ×4 super-resolution network for product pictures: residual blocks at low resolution, then sub-pixel convolution.
 
-EDSR without batch normalisation (Lim et al. 2017), with pixel shuffle (Shi et al. 2016). It predicts the difference to a
-bilinear enlargement, so that an untrained network already gives a picture.
+EDSR without batch normalisation (Lim et al. 2017), with pixel shuffle (Shi et al. 2016). It predicts the difference
+to a bilinear enlargement, so that an untrained network already gives a picture.
 """
 
 from __future__ import annotations
@@ -10,6 +10,8 @@ from dataclasses import dataclass
 
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from packshot.training.networks.conditioner import zeroed
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +33,8 @@ class _Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.body = nn.Sequential(
-            nn.Conv2d(channels, channels, 3, padding=1), nn.SiLU(), nn.Conv2d(channels, channels, 3, padding=1)
+            nn.Conv2d(channels, channels, 3, padding=1), nn.SiLU(), zeroed(nn.Conv2d(channels, channels, 3, padding=1))
         )
-        nn.init.zeros_(self.body[-1].weight)
-        nn.init.zeros_(self.body[-1].bias)
 
     def forward(self, x: Tensor) -> Tensor:
         grown: Tensor = x + self.body(x)
@@ -51,9 +51,7 @@ class Upscaler(nn.Module):
         self.trunk = nn.Sequential(*(_Residual(spec.channels) for _ in range(spec.blocks)))
         self.grow = nn.Conv2d(spec.channels, spec.detail * 4, 3, padding=1)
         self.polish = nn.Sequential(nn.SiLU(), nn.Conv2d(spec.detail, spec.detail, 3, padding=1), nn.SiLU())
-        self.last = nn.Conv2d(spec.detail, 12, 3, padding=1)
-        nn.init.zeros_(self.last.weight)
-        nn.init.zeros_(self.last.bias)
+        self.last = zeroed(nn.Conv2d(spec.detail, 12, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
         """Enlarge four times; see the class for shapes and ranges."""
