@@ -19,7 +19,7 @@ from packshot.training.networks.conditioner import ConditionerSpec
 
 OPSET = 18
 SMALLEST_QUANTISED = 16_384
-"""Elements from which on a weight matrix is stored in eight bits."""
+"""Elements from which on a weight is stored in eight bits."""
 
 
 def export_graph(
@@ -41,7 +41,7 @@ def export_graph(
         output: name of the output.
         path: of the file to write.
         free_axes: axes of inputs and output whose length is left open.
-        eight_bits: store large matrices as int8 with one scale per output channel. They are expanded when the graph is
+        eight_bits: store large weights as int8 with one scale per output channel. They are expanded when the graph is
             loaded, so that only the file is smaller; arithmetic stays in float32.
     """
     with warnings.catch_warnings():
@@ -71,7 +71,7 @@ def _store_in_eight_bits(graph: onnx.GraphProto) -> None:
     for tensor in graph.initializer:
         values = numpy_helper.to_array(tensor)
         axis = axis_of.get(tensor.name)
-        if axis is None or values.ndim != 2 or values.size < SMALLEST_QUANTISED:
+        if axis is None or values.size < SMALLEST_QUANTISED:
             kept.append(tensor)
             continue
         codes, scale = quantise(values, axis)
@@ -88,19 +88,19 @@ def _store_in_eight_bits(graph: onnx.GraphProto) -> None:
 
 
 def quantise(values: NDArray[np.float32], axis: int) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """Symmetric eight-bit codes of a matrix with one scale per index of `axis`.
+    """Symmetric eight-bit codes of a weight array with one scale per index of `axis`.
 
     Returns:
         Codes in [-127, 127] of the same shape, and (values.shape[axis],) float32 scales.
     """
-    largest = np.abs(values).max(axis=1 - axis)
+    others = tuple(k for k in range(values.ndim) if k != axis)
+    largest = np.abs(values).max(axis=others, keepdims=True)
     scale = (np.maximum(largest, 1e-12) / 127).astype(np.float32)
-    spread = scale[:, None] if axis == 0 else scale[None, :]
-    return np.rint(values / spread).astype(np.int8), scale
+    return np.rint(values / scale).astype(np.int8), scale.reshape(-1)
 
 
 def _output_axes(graph: onnx.GraphProto) -> dict[str, int]:
-    """Which axis of each weight matrix is the output channel: 1 for MatMul and plain Gemm, 0 for transposed Gemm."""
+    """Which axis of each weight is the output channel: 1 for MatMul and plain Gemm, 0 for transposed Gemm and Conv."""
     axes: dict[str, int] = {}
     for node in graph.node:
         if node.op_type == "MatMul":
@@ -108,6 +108,8 @@ def _output_axes(graph: onnx.GraphProto) -> dict[str, int]:
         elif node.op_type == "Gemm":
             transposed = any(a.name == "transB" and a.i == 1 for a in node.attribute)
             axes[node.input[1]] = 0 if transposed else 1
+        elif node.op_type == "Conv":
+            axes[node.input[1]] = 0
     return axes
 
 
@@ -147,7 +149,7 @@ def export_gan(network: nn.Module, latent: int, width: int, path: Path) -> None:
     """Write `generator.onnx` of a GAN: z (N, latent), condition (N, width) -> x (N, 3, R, R)."""
     arguments = (torch.zeros(1, latent), torch.zeros(1, width))
     free = {name: {0: "n"} for name in ["z", "condition", "x"]}
-    export_graph(network.eval(), arguments, ["z", "condition"], "x", path, free_axes=free, eight_bits=False)
+    export_graph(network.eval(), arguments, ["z", "condition"], "x", path, free_axes=free, eight_bits=True)
 
 
 def export_upscaler(network: nn.Module, path: Path) -> None:
