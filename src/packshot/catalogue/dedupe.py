@@ -13,7 +13,7 @@ from PIL import Image
 HASH_DISTANCE = 2
 COLOUR_DISTANCE = 0.03
 THUMBNAIL_DISTANCE = 2.0
-"""Mean absolute difference of sRGB bytes. Without it nine of ten matches are different products of one outline."""
+"""Mean absolute difference of sRGB bytes. Without it most matches are different products of one outline."""
 
 _THUMBNAIL_PX = 16
 _MARGIN = 2  # grey levels; without it, noise in flat white decides bits, and half of the rescaled pictures are missed

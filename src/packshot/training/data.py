@@ -21,7 +21,7 @@ from packshot.errors import InputError, OutputError, RecipeError
 from packshot.lexicon import SLOTS, lexicon
 from packshot.prompt import EMBEDDING_LENGTH, colour_vector_of, embed, slot_index
 from packshot.shards import read_shards
-from packshot.training.recipe import DataRecipe
+from packshot.training.sections import DataRecipe
 
 COLOUR_FEATURES, TEXT_FEATURES = 8, EMBEDDING_LENGTH
 MOST_CAPTIONS = 8

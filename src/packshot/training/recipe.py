@@ -1,4 +1,4 @@
-"""A training recipe: one complete TOML file as nested frozen dataclasses. Imports neither torch nor any network."""
+"""A training recipe: one complete TOML file, read into the dataclasses of `sections.py` and checked. Imports neither torch nor any network."""
 
 from __future__ import annotations
 
@@ -14,182 +14,26 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from packshot.errors import RecipeError
+from packshot.training.sections import (
+    DataRecipe,
+    FinePicturesRecipe,
+    FlowNetworkRecipe,
+    FlowObjectiveRecipe,
+    GanNetworkRecipe,
+    GanObjectiveRecipe,
+    LoopRecipe,
+    OptimiserRecipe,
+    UpscalerNetworkRecipe,
+    UpscalerObjectiveRecipe,
+    Within,
+)
 
-
-@dataclass(frozen=True, slots=True)
-class Within:
-    """Annotates a number, or numbers in a list or table, as lying in [low, high]."""
-
-    low: float
-    high: float
-
-
-@dataclass(frozen=True, slots=True)
-class DataRecipe:
-    """What is drawn from the shards, and what of its description is kept back.
-
-    Attributes:
-        resolution: side of the pictures, pixels.
-        balance: a category is drawn in proportion to its count ** (1 - balance); 0 as it comes, 1 all alike.
-        balance_floor: categories are counted as at least so many pictures, so that a rare one is not learnt by heart.
-        drop_slots: probability that each slot is kept back, in slot order.
-        drop_colour: probability that both colours are kept back.
-        drop_second_colour: probability that the second colour is.
-        drop_text: probability that the sentence is.
-        drop_all: probability that everything is, for guidance.
-        text_noise: standard deviation of the noise on the sentence embedding.
-        category_weights: multiplies the share of single categories, by name.
-    """
-
-    resolution: Annotated[int, Within(16, 1024)]
-    balance: Annotated[float, Within(0, 1)]
-    balance_floor: Annotated[int, Within(1, 1_000_000)]
-    drop_slots: Annotated[tuple[float, ...], Within(0, 1)]
-    drop_colour: Annotated[float, Within(0, 1)]
-    drop_second_colour: Annotated[float, Within(0, 1)]
-    drop_text: Annotated[float, Within(0, 1)]
-    drop_all: Annotated[float, Within(0, 1)]
-    text_noise: Annotated[float, Within(0, 1)]
-    category_weights: Annotated[dict[str, float], Within(0, 1000)]
-
-
-@dataclass(frozen=True, slots=True)
-class FlowNetworkRecipe:
-    """Sizes of a flow transformer; see `FlowSpec`. `vocabulary` has one size per slot, with room to append."""
-
-    patch: Annotated[int, Within(1, 64)]
-    width: Annotated[int, Within(16, 4096)]
-    depth: Annotated[int, Within(1, 64)]
-    heads: Annotated[int, Within(1, 64)]
-    refine: Annotated[int, Within(1, 1024)]
-    vocabulary: Annotated[tuple[int, ...], Within(2, 100_000)]
-
-
-@dataclass(frozen=True, slots=True)
-class GanNetworkRecipe:
-    """Sizes of a generator and discriminator; see `GanSpec`. `vocabulary` has a size per slot, with room to append."""
-
-    latent: Annotated[int, Within(1, 4096)]
-    style: Annotated[int, Within(8, 4096)]
-    augmented_text: Annotated[int, Within(1, 4096)]
-    condition: Annotated[int, Within(8, 4096)]
-    generator_channels: Annotated[tuple[int, ...], Within(4, 4096)]
-    discriminator_channels: Annotated[tuple[int, ...], Within(4, 4096)]
-    vocabulary: Annotated[tuple[int, ...], Within(2, 100_000)]
-
-
-@dataclass(frozen=True, slots=True)
-class FlowObjectiveRecipe:
-    """What a flow is asked for; see `objectives/flow.py`.
-
-    Attributes:
-        time_mean: of the normal behind the logit-normal times.
-        time_deviation: of the same.
-        smallest_gap: 1 - t is not taken below this in the loss.
-        guidance_scale: w of guidance folding; 1 trains plainly.
-        guidance_share: of each batch whose target is folded.
-        guidance_interval: times between which it is.
-    """
-
-    time_mean: Annotated[float, Within(-5, 5)]
-    time_deviation: Annotated[float, Within(0.01, 5)]
-    smallest_gap: Annotated[float, Within(0.001, 1)]
-    guidance_scale: Annotated[float, Within(1, 20)]
-    guidance_share: Annotated[float, Within(0, 1)]
-    guidance_interval: Annotated[tuple[float, float], Within(0, 1)]
-
-
-@dataclass(frozen=True, slots=True)
-class GanObjectiveRecipe:
-    """What a GAN is asked for; see `objectives/gan.py`.
-
-    Attributes:
-        loss: `relativistic` (R3GAN) or `classic` (Goodfellow et al. 2014, non-saturating).
-        penalty: gamma of the zero-centred gradient penalties on real (R1) and fake (R2) pictures; 0 for none.
-        penalty_every: evaluate them every so many steps, scaled up accordingly.
-        mismatched: weight of real pictures under another product's description as a further fake; 0 for none.
-        divergence: weight of the KL term of conditioning augmentation.
-        category: weight of the discriminator's auxiliary category head; 0 builds none.
-        discriminator_rate: D's learning rate over G's.
-        augment_share: of pictures moved before D sees them.
-        augment_translate: largest shift over the side.
-        augment_zoom: largest change of scale.
-        augment_flip: probability of mirroring among the moved.
-    """
-
-    loss: Literal["relativistic", "classic"]
-    penalty: Annotated[float, Within(0, 1000)]
-    penalty_every: Annotated[int, Within(1, 1000)]
-    mismatched: Annotated[float, Within(0, 10)]
-    divergence: Annotated[float, Within(0, 100)]
-    category: Annotated[float, Within(0, 10)]
-    discriminator_rate: Annotated[float, Within(0.01, 100)]
-    augment_share: Annotated[float, Within(0, 1)]
-    augment_translate: Annotated[float, Within(0, 0.5)]
-    augment_zoom: Annotated[float, Within(0, 0.5)]
-    augment_flip: Annotated[float, Within(0, 1)]
-
-
-@dataclass(frozen=True, slots=True)
-class OptimiserRecipe:
-    """AdamW, its schedule, and the moving average.
-
-    Attributes:
-        learning_rate: peak.
-        betas: of the moments.
-        weight_decay: of matrices and kernels; biases and gains decay never.
-        clip_norm: gradients are scaled down to this norm.
-        warmup_steps: the rate rises linearly over these.
-        decay_share: the rate falls linearly over this last share of the run's minutes, or steps without a limit.
-        decay_floor: down to this share of the peak.
-        ema_decay: of the moving average of the weights that is sampled and exported.
-        ema_early_decay: the same before step `ema_early_steps`.
-        ema_early_steps: length of the early phase.
-    """
-
-    learning_rate: Annotated[float, Within(1e-8, 1)]
-    betas: Annotated[tuple[float, float], Within(0, 0.99999)]
-    weight_decay: Annotated[float, Within(0, 10)]
-    clip_norm: Annotated[float, Within(1e-6, 1e6)]
-    warmup_steps: Annotated[int, Within(1, 10_000_000)]
-    decay_share: Annotated[float, Within(0.001, 1)]
-    decay_floor: Annotated[float, Within(0, 1)]
-    ema_decay: Annotated[float, Within(0, 1)]
-    ema_early_decay: Annotated[float, Within(0, 1)]
-    ema_early_steps: Annotated[int, Within(0, 1_000_000_000)]
-
-
-@dataclass(frozen=True, slots=True)
-class LoopRecipe:
-    """How the run goes.
-
-    Attributes:
-        batch: pictures a step, over all processes together.
-        steps: length of the run.
-        max_minutes: of training over all sittings after which the run ends; 0 for no limit.
-        seed: of every random draw.
-        precision: `bf16` autocast or `fp32`.
-        compile: use torch.compile.
-        device: `auto`, `cpu`, `cuda`.
-        log_every: steps between lines of the log.
-        checkpoint_minutes: between checkpoints.
-        sheet_minutes: between sample sheets; 0 for none but the last.
-        tensorboard: write TensorBoard events too.
-        init_from: a run or checkpoint folder whose moving average the network starts from; empty for none.
-    """
-
-    batch: Annotated[int, Within(1, 1_000_000)]
-    steps: Annotated[int, Within(1, 1_000_000_000)]
-    max_minutes: Annotated[float, Within(0, 10_000_000)]
-    seed: Annotated[int, Within(0, 2**62)]
-    precision: Literal["bf16", "fp32"]
-    compile: bool
-    device: Literal["auto", "cpu", "cuda"]
-    log_every: Annotated[int, Within(1, 1_000_000)]
-    checkpoint_minutes: Annotated[float, Within(0, 100_000)]
-    sheet_minutes: Annotated[float, Within(0, 100_000)]
-    tensorboard: bool
-    init_from: str
+FAMILIES: dict[str, tuple[type, type, type]] = {
+    "flow": (DataRecipe, FlowNetworkRecipe, FlowObjectiveRecipe),
+    "gan": (DataRecipe, GanNetworkRecipe, GanObjectiveRecipe),
+    "upscaler": (FinePicturesRecipe, UpscalerNetworkRecipe, UpscalerObjectiveRecipe),
+}
+"""Sections [data], [network] and [objective] of each family."""
 
 
 LIMITS = ("steps", "max_minutes", "log_every", "checkpoint_minutes", "sheet_minutes", "tensorboard")
@@ -198,12 +42,12 @@ LIMITS = ("steps", "max_minutes", "log_every", "checkpoint_minutes", "sheet_minu
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """A whole recipe; `network` and `objective` are of the family's own types."""
+    """A whole recipe; `data`, `network` and `objective` are of the family's own types."""
 
-    family: Literal["gan", "flow"]
-    data: DataRecipe
-    network: FlowNetworkRecipe | GanNetworkRecipe
-    objective: FlowObjectiveRecipe | GanObjectiveRecipe
+    family: Literal["flow", "gan", "upscaler"]
+    data: DataRecipe | FinePicturesRecipe
+    network: FlowNetworkRecipe | GanNetworkRecipe | UpscalerNetworkRecipe
+    objective: FlowObjectiveRecipe | GanObjectiveRecipe | UpscalerObjectiveRecipe
     optimiser: OptimiserRecipe
     loop: LoopRecipe
 
@@ -247,8 +91,9 @@ def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
 def parse_recipe(content: Mapping[str, Any], where: str) -> Recipe:
     """Check the parsed tables of a recipe; errors as in `load_recipe`."""
     family = content.get("family")
-    if family not in ("gan", "flow"):
-        raise RecipeError(f"{where}: family", "nothing" if family is None else repr(family), "'gan' or 'flow'")
+    if family not in FAMILIES:
+        accepted = " or ".join(repr(name) for name in FAMILIES)
+        raise RecipeError(f"{where}: family", "nothing" if family is None else repr(family), accepted)
     sections = _sections(family)
     _check_keys(content, ["family", *sections], where, "")
     built = {name: _build(kind, content[name], where, name) for name, kind in sections.items()}
@@ -258,11 +103,11 @@ def parse_recipe(content: Mapping[str, Any], where: str) -> Recipe:
 
 
 def _sections(family: str) -> dict[str, type]:
-    gan = family == "gan"
+    data, network, objective = FAMILIES[family]
     return {
-        "data": DataRecipe,
-        "network": GanNetworkRecipe if gan else FlowNetworkRecipe,
-        "objective": GanObjectiveRecipe if gan else FlowObjectiveRecipe,
+        "data": data,
+        "network": network,
+        "objective": objective,
         "optimiser": OptimiserRecipe,
         "loop": LoopRecipe,
     }
@@ -335,26 +180,59 @@ def _value(value: Any, hint: Any, limits: Within | None, where: str) -> Any:
 
 def _check_whole(recipe: Recipe, where: str) -> None:
     """Check what concerns several keys at once."""
-    network, resolution = recipe.network, recipe.data.resolution
-    if len(recipe.data.drop_slots) != len(network.vocabulary):
-        raise RecipeError(f"{where}: data.drop_slots", len(recipe.data.drop_slots), "as many as network.vocabulary has")
+    data, network = recipe.data, recipe.network
+    if isinstance(data, DataRecipe) and not isinstance(network, UpscalerNetworkRecipe):
+        _check_slots(data, network, where)
+    if isinstance(data, FinePicturesRecipe):
+        _check_crop(data, where)
     if isinstance(network, FlowNetworkRecipe):
-        if resolution % network.patch:
-            raise RecipeError(f"{where}: network.patch", network.patch, f"a divisor of data.resolution ({resolution})")
-        if network.width % network.heads:
-            raise RecipeError(f"{where}: network.heads", network.heads, f"a divisor of network.width ({network.width})")
-    else:
-        for key, channels, last in (
-            ("generator_channels", network.generator_channels, 1),
-            ("discriminator_channels", network.discriminator_channels, 2),
-        ):
-            if 4 * 2 ** (len(channels) - 1) * last != resolution:
-                wanted = f"one number for each of the sides 4, 8, … {resolution // last}"
-                raise RecipeError(f"{where}: network.{key}", f"{len(channels)} numbers", wanted)
+        _check_tokens(network, data.resolution, where)
+    elif isinstance(network, GanNetworkRecipe):
+        _check_channels(network, data.resolution, where)
     if isinstance(recipe.objective, FlowObjectiveRecipe):
-        low, high = recipe.objective.guidance_interval
-        if low > high:
-            raise RecipeError(f"{where}: objective.guidance_interval", f"{low} to {high}", "the earlier time first")
+        _check_guidance(recipe.objective, recipe.loop.init_from, where)
+    if recipe.optimiser.matrix_optimiser == "muon" and recipe.family != "flow":
+        accepted = f"'adamw': the family '{recipe.family}' has no transformer blocks"
+        raise RecipeError(f"{where}: optimiser.matrix_optimiser", "'muon'", accepted)
+
+
+def _check_slots(data: DataRecipe, network: FlowNetworkRecipe | GanNetworkRecipe, where: str) -> None:
+    if len(data.drop_slots) != len(network.vocabulary):
+        raise RecipeError(f"{where}: data.drop_slots", len(data.drop_slots), "as many as network.vocabulary has")
+
+
+def _check_crop(data: FinePicturesRecipe, where: str) -> None:
+    if data.resolution % 4:
+        raise RecipeError(f"{where}: data.resolution", data.resolution, "a multiple of 4")
+    if data.crop * 4 > data.resolution:
+        accepted = f"at most {data.resolution // 4}, a fourth of data.resolution"
+        raise RecipeError(f"{where}: data.crop", data.crop, accepted)
+
+
+def _check_tokens(network: FlowNetworkRecipe, resolution: int, where: str) -> None:
+    if resolution % network.patch:
+        raise RecipeError(f"{where}: network.patch", network.patch, f"a divisor of data.resolution ({resolution})")
+    if network.width % network.heads:
+        raise RecipeError(f"{where}: network.heads", network.heads, f"a divisor of network.width ({network.width})")
+
+
+def _check_channels(network: GanNetworkRecipe, resolution: int, where: str) -> None:
+    for key, channels, last in (
+        ("generator_channels", network.generator_channels, 1),
+        ("discriminator_channels", network.discriminator_channels, 2),
+    ):
+        if 4 * 2 ** (len(channels) - 1) * last != resolution:
+            wanted = f"one number for each of the sides 4, 8, … {resolution // last}"
+            raise RecipeError(f"{where}: network.{key}", f"{len(channels)} numbers", wanted)
+
+
+def _check_guidance(objective: FlowObjectiveRecipe, init_from: str, where: str) -> None:
+    low, high = objective.guidance_interval
+    if low > high:
+        raise RecipeError(f"{where}: objective.guidance_interval", f"{low} to {high}", "the earlier time first")
+    if objective.guidance_scale != 1 and not objective.guidance_start and not init_from:
+        accepted = "above 0, or a trained network in loop.init_from: an untrained one can guide nobody"
+        raise RecipeError(f"{where}: objective.guidance_start", objective.guidance_start, accepted)
 
 
 def _toml_value(value: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packshot.training.recipe import OptimiserRecipe
+from packshot.training.sections import OptimiserRecipe
 
 
 def rate_factor(step: int, progress: float, recipe: OptimiserRecipe) -> float:

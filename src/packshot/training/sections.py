@@ -1,0 +1,240 @@
+"""The sections of a training recipe as frozen dataclasses; `recipe.py` reads them from TOML and checks them.
+
+Every field is annotated with what it may hold. Imports neither torch nor any network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Literal
+
+
+@dataclass(frozen=True, slots=True)
+class Within:
+    """Annotates a number, or numbers in a list or table, as lying in [low, high]."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class DataRecipe:
+    """What is drawn from the shards, and what of its description is kept back.
+
+    Attributes:
+        resolution: side of the pictures, pixels.
+        balance: a category is drawn in proportion to its count ** (1 - balance); 0 as it comes, 1 all alike.
+        balance_floor: categories are counted as at least so many pictures, so that a rare one is not learnt by heart.
+        drop_slots: probability that each slot is kept back, in slot order.
+        drop_colour: probability that both colours are kept back.
+        drop_second_colour: probability that the second colour is.
+        drop_text: probability that the sentence is.
+        drop_all: probability that everything is, for guidance.
+        text_noise: standard deviation of the noise on the sentence embedding.
+        category_weights: multiplies the share of single categories, by name.
+    """
+
+    resolution: Annotated[int, Within(16, 1024)]
+    balance: Annotated[float, Within(0, 1)]
+    balance_floor: Annotated[int, Within(1, 1_000_000)]
+    drop_slots: Annotated[tuple[float, ...], Within(0, 1)]
+    drop_colour: Annotated[float, Within(0, 1)]
+    drop_second_colour: Annotated[float, Within(0, 1)]
+    drop_text: Annotated[float, Within(0, 1)]
+    drop_all: Annotated[float, Within(0, 1)]
+    text_noise: Annotated[float, Within(0, 1)]
+    category_weights: Annotated[dict[str, float], Within(0, 1000)]
+
+
+@dataclass(frozen=True, slots=True)
+class FinePicturesRecipe:
+    """What an upscaler is trained on.
+
+    Attributes:
+        resolution: side of the fine pictures in the shards, pixels; a multiple of 4.
+        crop: side of the small crops that are enlarged four times, pixels of the small picture.
+        flip: probability that a crop is mirrored.
+    """
+
+    resolution: Annotated[int, Within(16, 4096)]
+    crop: Annotated[int, Within(4, 1024)]
+    flip: Annotated[float, Within(0, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowNetworkRecipe:
+    """Sizes of a flow transformer; see `FlowSpec`. `vocabulary` has one size per slot, with room to append."""
+
+    patch: Annotated[int, Within(1, 64)]
+    width: Annotated[int, Within(16, 4096)]
+    depth: Annotated[int, Within(1, 64)]
+    heads: Annotated[int, Within(1, 64)]
+    refine: Annotated[int, Within(1, 1024)]
+    vocabulary: Annotated[tuple[int, ...], Within(2, 100_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class GanNetworkRecipe:
+    """Sizes of a generator and discriminator; see `GanSpec`. `vocabulary` has a size per slot, with room to append."""
+
+    latent: Annotated[int, Within(1, 4096)]
+    style: Annotated[int, Within(8, 4096)]
+    augmented_text: Annotated[int, Within(1, 4096)]
+    condition: Annotated[int, Within(8, 4096)]
+    generator_channels: Annotated[tuple[int, ...], Within(4, 4096)]
+    discriminator_channels: Annotated[tuple[int, ...], Within(4, 4096)]
+    vocabulary: Annotated[tuple[int, ...], Within(2, 100_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class UpscalerNetworkRecipe:
+    """Sizes of an upscaler, see `UpscalerSpec`, and the channels of its `PatchCritic`."""
+
+    channels: Annotated[int, Within(4, 1024)]
+    blocks: Annotated[int, Within(1, 64)]
+    detail: Annotated[int, Within(1, 1024)]
+    critic_channels: Annotated[int, Within(4, 1024)]
+
+
+@dataclass(frozen=True, slots=True)
+class FlowObjectiveRecipe:
+    """What a flow is asked for; see `objectives/flow.py`.
+
+    Attributes:
+        time_mean: of the normal behind the logit-normal times.
+        time_deviation: of the same.
+        smallest_gap: 1 - t is not taken below this in the loss.
+        guidance_scale: w of guidance folding; 1 trains plainly.
+        guidance_start: share of the run after which targets are folded; the moving average of that moment is the
+            teacher. At 0 that is the average which `loop.init_from` names.
+        guidance_share: of each batch whose target is folded.
+        guidance_interval: times between which it is.
+    """
+
+    time_mean: Annotated[float, Within(-5, 5)]
+    time_deviation: Annotated[float, Within(0.01, 5)]
+    smallest_gap: Annotated[float, Within(0.001, 1)]
+    guidance_scale: Annotated[float, Within(1, 20)]
+    guidance_start: Annotated[float, Within(0, 1)]
+    guidance_share: Annotated[float, Within(0, 1)]
+    guidance_interval: Annotated[tuple[float, float], Within(0, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class GanObjectiveRecipe:
+    """What a GAN is asked for; see `objectives/gan.py`.
+
+    Attributes:
+        loss: `relativistic` (R3GAN) or `classic` (Goodfellow et al. 2014, non-saturating).
+        penalty: gamma of the zero-centred gradient penalties on real (R1) and fake (R2) pictures; 0 for none.
+        penalty_every: evaluate them every so many steps, scaled up accordingly.
+        mismatched: weight of real pictures under another product's description as a further fake; 0 for none.
+        divergence: weight of the KL term of conditioning augmentation.
+        category: weight of the discriminator's auxiliary category head; 0 builds none.
+        discriminator_rate: D's learning rate over G's.
+        augment_share: of pictures moved before D sees them.
+        augment_translate: largest shift over the side.
+        augment_zoom: largest change of scale.
+        augment_flip: probability of mirroring among the moved.
+    """
+
+    loss: Literal["relativistic", "classic"]
+    penalty: Annotated[float, Within(0, 1000)]
+    penalty_every: Annotated[int, Within(1, 1000)]
+    mismatched: Annotated[float, Within(0, 10)]
+    divergence: Annotated[float, Within(0, 100)]
+    category: Annotated[float, Within(0, 10)]
+    discriminator_rate: Annotated[float, Within(0.01, 100)]
+    augment_share: Annotated[float, Within(0, 1)]
+    augment_translate: Annotated[float, Within(0, 0.5)]
+    augment_zoom: Annotated[float, Within(0, 0.5)]
+    augment_flip: Annotated[float, Within(0, 1)]
+
+
+@dataclass(frozen=True, slots=True)
+class UpscalerObjectiveRecipe:
+    """What an upscaler is asked for; see `objectives/upscale.py`.
+
+    Attributes:
+        gradient: weight of `gradient_error` beside `charbonnier`.
+        adversarial: weight of the critic's verdict (relativistic); 0 trains without a critic.
+        adversarial_start: share of the run before which there is no critic: it learns nothing from blurs.
+        adversarial_ramp: share of the run over which the weight rises from 0.
+        critic_rate: the critic's learning rate over the upscaler's.
+        critic_betas: of the critic's moments.
+    """
+
+    gradient: Annotated[float, Within(0, 100)]
+    adversarial: Annotated[float, Within(0, 10)]
+    adversarial_start: Annotated[float, Within(0, 1)]
+    adversarial_ramp: Annotated[float, Within(0.001, 1)]
+    critic_rate: Annotated[float, Within(0.01, 100)]
+    critic_betas: Annotated[tuple[float, float], Within(0, 0.99999)]
+
+
+@dataclass(frozen=True, slots=True)
+class OptimiserRecipe:
+    """AdamW, optionally Muon for matrices, their schedule, and the moving average.
+
+    Attributes:
+        learning_rate: peak.
+        matrix_optimiser: of the weight matrices inside transformer blocks, which only a flow has: `muon` makes every
+            direction of an update equally long (Jordan et al. 2024), in AdamW's size (Liu et al. 2025,
+            arXiv:2502.16982).
+        matrix_learning_rate: peak of Muon; AdamW has no use for it.
+        betas: of AdamW's moments.
+        weight_decay: of matrices and kernels; biases and gains decay never.
+        clip_norm: gradients are scaled down to this norm.
+        warmup_steps: the rate rises linearly over these.
+        decay_share: the rate falls linearly over this last share of the run's minutes, or steps without a limit.
+        decay_floor: down to this share of the peak.
+        ema_decay: of the moving average of the weights that is sampled and exported.
+        ema_early_decay: the same before step `ema_early_steps`.
+        ema_early_steps: length of the early phase.
+    """
+
+    learning_rate: Annotated[float, Within(1e-8, 1)]
+    matrix_optimiser: Literal["adamw", "muon"]
+    matrix_learning_rate: Annotated[float, Within(1e-8, 1)]
+    betas: Annotated[tuple[float, float], Within(0, 0.99999)]
+    weight_decay: Annotated[float, Within(0, 10)]
+    clip_norm: Annotated[float, Within(1e-6, 1e6)]
+    warmup_steps: Annotated[int, Within(1, 10_000_000)]
+    decay_share: Annotated[float, Within(0.001, 1)]
+    decay_floor: Annotated[float, Within(0, 1)]
+    ema_decay: Annotated[float, Within(0, 1)]
+    ema_early_decay: Annotated[float, Within(0, 1)]
+    ema_early_steps: Annotated[int, Within(0, 1_000_000_000)]
+
+
+@dataclass(frozen=True, slots=True)
+class LoopRecipe:
+    """How the run goes.
+
+    Attributes:
+        batch: pictures a step, over all processes together.
+        steps: length of the run.
+        max_minutes: of training over all sittings after which the run ends; 0 for no limit.
+        seed: of every random draw.
+        precision: `bf16` autocast or `fp32`.
+        compile: use torch.compile.
+        device: `auto`, `cpu`, `cuda`.
+        log_every: steps between lines of the log.
+        checkpoint_minutes: between checkpoints.
+        sheet_minutes: between sample sheets; 0 for none but the last.
+        tensorboard: write TensorBoard events too.
+        init_from: a run or checkpoint folder whose moving average the network starts from; empty for none.
+    """
+
+    batch: Annotated[int, Within(1, 1_000_000)]
+    steps: Annotated[int, Within(1, 1_000_000_000)]
+    max_minutes: Annotated[float, Within(0, 10_000_000)]
+    seed: Annotated[int, Within(0, 2**62)]
+    precision: Literal["bf16", "fp32"]
+    compile: bool
+    device: Literal["auto", "cpu", "cuda"]
+    log_every: Annotated[int, Within(1, 1_000_000)]
+    checkpoint_minutes: Annotated[float, Within(0, 100_000)]
+    sheet_minutes: Annotated[float, Within(0, 100_000)]
+    tensorboard: bool
+    init_from: str
