@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import secrets
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -83,7 +85,8 @@ def generate(
     maker = open_backend(backend, pack)
     for request in requests:
         maker.check(request)
-    _writable_folder(out)
+    for folder in [out, *([sheet.parent] if sheet else [])]:
+        _writable_folder(folder)
     if not as_json:
         _tell_understanding(prompts)
     made: list[tuple[Result, Path]] = []
@@ -124,6 +127,7 @@ def data_prepare(
     out: Annotated[Path, typer.Option(help="Folder for the shards; must not exist yet.")],
     column: Annotated[list[str] | None, typer.Option(help="Where a column is not guessed: meaning=name.")] = None,
     resolution: Annotated[int, typer.Option(help="Side of the training pictures, pixels.")] = 64,
+    fine_resolution: Annotated[int, typer.Option(help="Side of the pictures for super-resolution; 0 for none.")] = 256,
     note: Annotated[str, typer.Option(help="Where the pictures come from; stands in every model card.")] = "",
     licence: Annotated[str, typer.Option(help="Their licence.")] = "",
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
@@ -134,16 +138,20 @@ def data_prepare(
     from packshot.catalogue.prepare import prepare
 
     mapping = dict(_pair(text, "--column") for text in column or [])
-    report = prepare(
-        ",".join(sources),
-        out,
-        mapping=mapping,
-        resolution=resolution,
-        note=note,
-        licence=licence,
-        workers=workers,
-        overwrite=overwrite,
-    )
+    _writable_folder(out.parent)
+    with _progress_bar("rows") as progress:
+        report = prepare(
+            ",".join(sources),
+            out,
+            mapping=mapping,
+            resolution=resolution,
+            fine_resolution=fine_resolution or None,
+            workers=workers,
+            overwrite=overwrite,
+            progress=progress,
+            note=note,
+            licence=licence,
+        )
     typer.echo(_dump(report.as_dict()) if as_json else "\n".join(report.lines()))
 
 
@@ -248,6 +256,19 @@ def _write_text(path: Path, text: str) -> None:
     from packshot.images import write_atomically
 
     write_atomically(path, text.encode())
+
+
+@contextmanager
+def _progress_bar(unit: str) -> Iterator[Callable[[int, int | None], None]]:
+    """A function of (done, total) that draws a bar on a terminal and nothing elsewhere."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
+        task = bar.add_task(unit, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _tell_understanding(prompts: list[str]) -> None:

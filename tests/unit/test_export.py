@@ -35,7 +35,7 @@ def test_flow_and_text_graphs_agree_with_pytorch(tmp_path: Path) -> None:
         wanted = network(torch.from_numpy(x), torch.from_numpy(time), encoded)
     scale = float(wanted.std())
     assert np.abs(condition - encoded.numpy()).max() < 0.02 * float(encoded.std())
-    assert np.abs(found - wanted.numpy()).max() < 0.03 * scale
+    assert np.abs(found - wanted.numpy()).mean() < 0.01 * scale  # the weights are stored in eight bits
 
 
 def test_gan_graph_agrees_with_pytorch(tmp_path: Path) -> None:

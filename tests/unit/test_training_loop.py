@@ -53,11 +53,11 @@ def before_step(monkeypatch: pytest.MonkeyPatch, family: str, number: int, act: 
     kind, done = TRAINERS[family], []
     step = kind.step
 
-    def acting(self: Any, at: int, rate: float) -> dict[str, float]:
+    def acting(self: Any, at: int, **moment: float) -> dict[str, float]:
         if at == number and not done:
             done.append(at)
             act()
-        return step(self, at, rate)
+        return step(self, at, **moment)
 
     monkeypatch.setattr(kind, "step", acting)
 
@@ -98,6 +98,45 @@ def test_a_finished_run_is_left_as_it_is_and_goes_on_with_more_steps(family: str
     assert run(family, shards, tmp_path / "out").step == 6
     assert {path: path.read_bytes() for path in first.checkpoint.iterdir()} == before
     assert run(family, shards, tmp_path / "out", "loop.steps=8").step == 8
+
+
+GUIDED_BY_MUON = ("optimiser.matrix_optimiser=muon", "objective.guidance_scale=2.0")
+
+
+def test_muon_and_a_guiding_teacher_resume_exactly(
+    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run("flow", shards, tmp_path / "whole", *GUIDED_BY_MUON)
+    before_step(monkeypatch, "flow", 3, lambda: os.kill(os.getpid(), signal.SIGTERM))
+    assert run("flow", shards, tmp_path / "parts", *GUIDED_BY_MUON).step == 4  # folding has begun at step 3
+    assert run("flow", shards, tmp_path / "parts", *GUIDED_BY_MUON).ended == "finished"
+    for part in checkpoints.PARTS:
+        whole, parts = weights(tmp_path / "whole", part), weights(tmp_path / "parts", part)
+        assert whole.keys() == parts.keys()
+        assert all(torch.equal(whole[name], parts[name]) for name in whole), part
+    assert any(name.startswith("teacher.") for name in weights(tmp_path / "whole", "model"))
+
+
+def test_muon_takes_the_matrices_of_blocks_and_nothing_else(shards: Path, tmp_path: Path) -> None:
+    run("flow", shards, tmp_path / "out", "optimiser.matrix_optimiser=muon", "loop.steps=1")
+    kinds: dict[str, set[str]] = {"momentum_buffer": set(), "exp_avg": set()}
+    for full in weights(tmp_path / "out", "optimiser"):
+        name, _, key = full.rpartition("/")
+        kinds.setdefault(key, set()).add(name)
+    layers = ("qkv", "out", "up", "down")
+    assert kinds["momentum_buffer"] == {f"blocks.{i}.{layer}.weight" for i in range(2) for layer in layers}
+    everything = weights(tmp_path / "out", "model").keys()
+    assert kinds["momentum_buffer"] | kinds["exp_avg"] == everything
+    assert not kinds["momentum_buffer"] & kinds["exp_avg"]
+
+
+def test_muon_lowers_the_loss_and_steps_at_its_own_rate(shards: Path, tmp_path: Path) -> None:
+    settings = ["loop.steps=60", "loop.log_every=20", "optimiser.matrix_optimiser=muon", "optimiser.learning_rate=1e-8"]
+    for name, rate in (("slow", "1e-8"), ("fast", "1e-2")):
+        run("flow", shards, tmp_path / name, *settings, f"optimiser.matrix_learning_rate={rate}")
+    start, end = weights(tmp_path / "slow", "model"), weights(tmp_path / "fast", "model")
+    moved = {name for name in start if (start[name] - end[name]).abs().max() > 1e-4}
+    assert {name.split(".")[0] for name in moved} == {"blocks"}
 
 
 def test_another_recipe_or_other_data_are_refused(shards: Path, tmp_path: Path) -> None:
@@ -217,8 +256,8 @@ def test_tensorboard_is_written_where_it_is_asked_for(
 
 def test_schedule_warms_up_stays_and_decays() -> None:
     recipe = load_recipe(RECIPES / "flow.toml").optimiser
-    assert rate_factor(0, 0.0, recipe) == pytest.approx(1 / 500)
-    assert rate_factor(500, 0.5, recipe) == 1
+    assert rate_factor(0, 0.0, recipe) == pytest.approx(1 / 100)
+    assert rate_factor(100, 0.5, recipe) == 1
     assert rate_factor(10_000, 0.875, recipe) == pytest.approx(0.5)
     assert rate_factor(10_000, 1.0, recipe) == pytest.approx(0.02)
     assert average_decay(1, recipe) == pytest.approx(2 / 11)

@@ -8,7 +8,7 @@ from packshot.errors import RecipeError
 from packshot.training.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-NAMES = ("flow", "gan", "gan-classic", "tiny-flow", "tiny-gan")
+NAMES = ("flow", "gan", "gan-classic", "upscaler", "tiny-flow", "tiny-gan", "tiny-upscaler")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,7 +42,8 @@ def test_overrides_reach_values_and_tables_of_names() -> None:
         ("objective.loss='hinge'", "'relativistic' or 'classic'"),
         ("network.generator_channels=[64, 32]", "one number for each of the sides"),
         ("data.drop_slots=[0.1]", "as many as network.vocabulary"),
-        ("family=vae", "'gan' or 'flow'"),
+        ("family=vae", "'flow' or 'gan' or 'upscaler'"),
+        ("optimiser.matrix_optimiser=muon", "'adamw': the family 'gan' has no transformer blocks"),
         ("loop", "section.key=value"),
         ("family.x=1", "a table before the last dot"),
     ],
@@ -52,6 +53,23 @@ def test_a_mistake_is_one_line_that_says_what_is_accepted(setting: str, words: s
         load_recipe(RECIPES / "gan.toml", [setting])
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("name", "setting", "words"),
+    [
+        ("upscaler", "optimiser.matrix_optimiser=muon", "'adamw': the family 'upscaler' has no transformer blocks"),
+        ("upscaler", "data.crop=65", "at most 64"),
+        ("upscaler", "data.resolution=254", "a multiple of 4"),
+        ("upscaler", "data.drop_text=0.1", "an unknown key 'drop_text'"),
+        ("flow", "objective.guidance_start=0", "loop.init_from"),
+        ("flow", "optimiser.matrix_optimiser=sgd", "'adamw' or 'muon'"),
+    ],
+)
+def test_what_does_not_fit_a_family_is_refused(name: str, setting: str, words: str) -> None:
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(RECIPES / f"{name}.toml", [setting])
+    assert words in str(caught.value)
 
 
 def test_an_incomplete_recipe_names_what_is_missing(tmp_path: Path) -> None:

@@ -58,6 +58,7 @@ class EmbeddedBackend:
             if prompt.category is None:
                 got = f"no product in '{request.prompt[:40]}'"
             raise RequestError("prompt", got, ", ".join(known))
+        painter(request.background)
         return prompt
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Result]:

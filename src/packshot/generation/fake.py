@@ -22,6 +22,7 @@ class FakeBackend:
     def check(self, request: GenerationRequest) -> None:
         """Understand the prompt; see `EmbeddedBackend.check`."""
         parse(request.prompt)
+        painter(request.background)
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Result]:
         """Yield every picture of every request, in order; see `Backend.generate`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 
 import torch
 import torch.nn.functional as F
@@ -13,9 +14,10 @@ from packshot.training.data import Batch, Catalogue, draw_batch
 from packshot.training.distributed import Team
 from packshot.training.networks.gan import Discriminator, GanSpec, Generator
 from packshot.training.objectives import gan as objective
-from packshot.training.recipe import GanNetworkRecipe, GanObjectiveRecipe, Recipe
-from packshot.training.sampling import gan_sample
+from packshot.training.recipe import Recipe
+from packshot.training.sampling import Sheet, catalogue_sheet, gan_sample
 from packshot.training.schedule import average_decay
+from packshot.training.sections import DataRecipe, GanNetworkRecipe, GanObjectiveRecipe
 from packshot.training.trainer import (
     Average,
     Descent,
@@ -46,8 +48,8 @@ class GanTrainer:
     """See `Trainer`. One forward pass of G serves both its critic's step and its own."""
 
     def __init__(self, recipe: Recipe, catalogue: Catalogue, generator: torch.Generator, team: Team) -> None:
-        assert isinstance(recipe.objective, GanObjectiveRecipe)
-        self.recipe, self.objective, self.team = recipe, recipe.objective, team
+        assert isinstance(recipe.objective, GanObjectiveRecipe) and isinstance(recipe.data, DataRecipe)
+        self.recipe, self.objective, self.drawing, self.team = recipe, recipe.objective, recipe.data, team
         self.catalogue, self.draws = catalogue, generator
         self.spec = gan_spec(recipe)
         self.generator, self.discriminator = Generator(self.spec), Discriminator(self.spec)
@@ -64,7 +66,7 @@ class GanTrainer:
         self._criticise = compiled(self._discriminator_losses, recipe)
         self._persuade = compiled(self._generator_losses, recipe)
 
-    def step(self, number: int, rate: float) -> dict[str, float]:
+    def step(self, number: int, *, rate: float, progress: float) -> dict[str, float]:
         """See `Trainer.step`."""
         batch, latent, noise, transforms = self._draw()
         fake, divergence = self._generate(latent, batch.slots, batch.colours, batch.text, noise)
@@ -86,11 +88,10 @@ class GanTrainer:
         shown = {f"d_{name}": value.item() for name, value in critic.items()}
         return shown | {f"g_{name}": value.item() for name, value in actor.items()}
 
-    @torch.no_grad()
-    def sample(self, slots: Tensor, colours: Tensor, text: Tensor, seed: int) -> Tensor:
-        """See `Trainer.sample`."""
+    def sheet(self) -> Sheet:
+        """See `Trainer.sheet`."""
         with precision(self.recipe, self.team):
-            return gan_sample(self.average.network, slots, colours, text, seed)
+            return catalogue_sheet(self.catalogue, partial(gan_sample, self.average.network), self.team.device)
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """See `Trainer.state`; the average is of the generator alone."""
@@ -111,7 +112,7 @@ class GanTrainer:
     def _draw(self) -> tuple[Batch, Tensor, Tensor, Tensor]:
         """A batch, latents, noise of conditioning augmentation, transforms: all randomness of a step, in this order."""
         count, device = self.recipe.loop.batch // self.team.size, self.team.device
-        batch = draw_batch(self.catalogue, count, self.recipe.data, self.draws)
+        batch = draw_batch(self.catalogue, count, self.drawing, self.draws)
         latent = torch.randn(count, self.spec.latent, generator=self.draws)
         noise = torch.randn(count, self.spec.augmented_text, generator=self.draws)
         transforms = draw_transforms(self.augment, count, self.spec.resolution, self.draws)

@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -78,6 +79,17 @@ class Diary:
         self._since, self._pictures = time.monotonic(), 0
         if self.leads:
             self._write(record)
+
+    def tell_sheet(self, step: int, minutes: float, values: Mapping[str, float]) -> None:
+        """Write at once what was measured with a sample sheet, on a line of its own; nothing where nothing was.
+
+        Raises:
+            OutputError: the log cannot be written.
+        """
+        if values and self.leads:
+            self.means = {**self.means, **values}
+            shown = {name: round(value, 6) for name, value in values.items()}
+            self._write({"step": step, "minutes": round(minutes, 3), **shown})
 
     def _write(self, record: dict[str, Any]) -> None:
         path = self.out / LOG_FILE

@@ -16,13 +16,13 @@ import torch
 
 from packshot.errors import InputError, OutputError, RecipeError
 from packshot.training.checkpoint import Checkpoint, latest_checkpoint, read_checkpoint, read_recipe, save_checkpoint
-from packshot.training.data import Catalogue, load_catalogue
 from packshot.training.distributed import Team, join_team, leave_team
+from packshot.training.families import TrainingData, build_trainer, load_data
 from packshot.training.logs import Diary
 from packshot.training.recipe import LIMITS, Recipe, load_recipe
-from packshot.training.sampling import SHEET_SEED, fixed_conditions, write_sheet
+from packshot.training.sampling import write_sheet
 from packshot.training.schedule import rate_factor
-from packshot.training.trainer import Trainer, TrainingDiverged, build_trainer
+from packshot.training.trainer import Trainer, TrainingDiverged
 
 SHEETS = "sheets"
 SEEDS_APART = 1_000_003
@@ -97,8 +97,7 @@ def train(
     try:
         if team.leads:
             _begin_folder(out, recipe)
-        catalogue = _load_in_turn(data, recipe, team)
-        run = _Run(recipe, catalogue, out, team, begun)
+        run = _Run(recipe, _load_in_turn(data, recipe, team), out, team, begun)
         return run.go(progress)
     finally:
         leave_team(team)
@@ -107,13 +106,13 @@ def train(
 class _Run:
     """One sitting of a run."""
 
-    def __init__(self, recipe: Recipe, catalogue: Catalogue, out: Path, team: Team, begun: Path | None) -> None:
-        self.recipe, self.out, self.team, self.catalogue = recipe, out, team, catalogue
+    def __init__(self, recipe: Recipe, data: TrainingData, out: Path, team: Team, begun: Path | None) -> None:
+        self.recipe, self.out, self.team, self.data = recipe, out, team, data
         self.generator = torch.Generator().manual_seed(recipe.loop.seed + SEEDS_APART * team.rank)
         fresh = recipe if begun is None else _without_start(recipe)
         with torch.random.fork_rng():
             torch.manual_seed(recipe.loop.seed)
-            self.trainer: Trainer = build_trainer(fresh, catalogue, self.generator, team)
+            self.trainer: Trainer = build_trainer(fresh, data, self.generator, team)
         self.step, self.minutes = 0, 0.0
         self.checkpoint: Path | None = begun
         if begun is not None:
@@ -131,21 +130,22 @@ class _Run:
         with diary, _signals() as stop:
             while not self._over() and not self.team.any(stop.is_set()):
                 self._one_step(diary)
-                self._look_after_files()
+                self._look_after_files(diary)
             diary.tell(self.step, self.minutes, self._progress(), self._rate(), at_once=True)
             ended: Literal["finished", "interrupted"] = "finished" if self._over() else "interrupted"
             if self.step > first or self.checkpoint is None:
                 self._save()
-                self._draw_sheet()
+                self._draw_sheet(diary)
         assert self.checkpoint is not None
         return TrainingReport(
             self.out, self.checkpoint, ended, self.step, self.minutes, diary.pictures_per_second, diary.means
         )
 
     def _one_step(self, diary: Diary) -> None:
-        factor = rate_factor(self.step, self._progress(), self.recipe.optimiser)
+        progress = self._progress()
+        factor = rate_factor(self.step, progress, self.recipe.optimiser)
         try:
-            values = self.trainer.step(self.step, factor)
+            values = self.trainer.step(self.step, rate=factor, progress=progress)
         except TrainingDiverged as error:
             kept = f"the last checkpoint is {self.checkpoint}" if self.checkpoint else "no checkpoint was written yet"
             raise TrainingDiverged(error.where, error.got, f"{error.accepted}; {kept}") from None
@@ -154,7 +154,7 @@ class _Run:
         diary.note(values, self.recipe.loop.batch)
         diary.tell(self.step, self.minutes, self._progress(), factor * self.recipe.optimiser.learning_rate)
 
-    def _look_after_files(self) -> None:
+    def _look_after_files(self, diary: Diary) -> None:
         """Save and draw when it is time; the end does both anyway."""
         loop = self.recipe.loop
         if self._over():
@@ -162,7 +162,7 @@ class _Run:
         if self.minutes - self._saved_at >= loop.checkpoint_minutes:
             self._save()
         if loop.sheet_minutes and self.minutes - self._drawn_at >= loop.sheet_minutes:
-            self._draw_sheet()
+            self._draw_sheet(diary)
 
     def _over(self) -> bool:
         loop = self.recipe.loop
@@ -185,7 +185,7 @@ class _Run:
                 "step": self.step,
                 "minutes": self.minutes,
                 "pictures_seen": self.step * self.recipe.loop.batch,
-                "data": self.catalogue.fingerprint,
+                "data": self.data.fingerprint,
             }
             self.checkpoint = save_checkpoint(self.out, Checkpoint(parts, state), self.recipe)
         elif self.checkpoint is None:
@@ -193,7 +193,7 @@ class _Run:
 
     def _restore(self, folder: Path) -> None:
         saved = read_checkpoint(folder, device=self.team.device)
-        if saved.state["data"] != self.catalogue.fingerprint:
+        if saved.state["data"] != self.data.fingerprint:
             raise InputError(
                 "--data", "other pictures than this run was begun with", "the same shards, or another --out"
             )
@@ -204,14 +204,12 @@ class _Run:
         self.generator.set_state(states[self.team.rank])
         self.step, self.minutes = int(saved.state["step"]), float(saved.state["minutes"])
 
-    def _draw_sheet(self) -> None:
+    def _draw_sheet(self, diary: Diary) -> None:
         self._drawn_at = self.minutes
         if self.team.leads:
-            fixed, device = fixed_conditions(self.catalogue), self.team.device
-            pictures = self.trainer.sample(
-                fixed.slots.to(device), fixed.colours.to(device), fixed.text.to(device), SHEET_SEED
-            )
-            write_sheet(pictures, self.out / SHEETS / f"step-{self.step:08d}.png")
+            sheet = self.trainer.sheet()
+            diary.tell_sheet(self.step, self.minutes, sheet.values)
+            write_sheet(sheet, self.out / SHEETS / f"step-{self.step:08d}.png")
 
 
 @contextmanager
@@ -236,14 +234,14 @@ def _signals() -> Iterator[threading.Event]:
             signal.signal(number, handler)
 
 
-def _load_in_turn(data: Path, recipe: Recipe, team: Team) -> Catalogue:
+def _load_in_turn(data: Path, recipe: Recipe, team: Team) -> TrainingData:
     """Load the data, rank 0 first, so that sentences are embedded once."""
     if not team.leads:
         team.lead(0.0)
-    catalogue = load_catalogue(data, recipe.data, recipe.network.vocabulary)
+    loaded = load_data(data, recipe)
     if team.leads:
         team.lead(0.0)
-    return catalogue
+    return loaded
 
 
 def _begin_folder(out: Path, recipe: Recipe) -> None:

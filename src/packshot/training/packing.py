@@ -16,8 +16,9 @@ from packshot.training.flow_trainer import flow_spec
 from packshot.training.gan_trainer import gan_spec
 from packshot.training.networks.flow import FlowTransformer
 from packshot.training.networks.gan import Generator
-from packshot.training.networks.upscaler import Upscaler, UpscalerSpec
+from packshot.training.networks.upscaler import Upscaler
 from packshot.training.recipe import Recipe, load_recipe
+from packshot.training.upscaler_trainer import upscaler_spec
 
 INPUTS = {
     "slots": "(N, 5) int64: category, usage, gender, material, style; 0 = not said, else 1 + position in the lexicon",
@@ -26,8 +27,6 @@ INPUTS = {
 }
 OUTPUTS = {"picture": "(N, 3, 4R, 4R) float32 after generator.onnx and upscaler.onnx"}
 PIXELS = "float32 NCHW sRGB, -1 black, 1 white"
-UPSCALER = UpscalerSpec(channels=48, blocks=4, detail=16)
-"""Sizes of the upscaler that packs carry; see `recipes/upscaler.toml`."""
 
 
 def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
@@ -36,7 +35,8 @@ def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
     Args:
         run: a run's or a checkpoint's folder.
         upscaler: the same of the super-resolution stage.
-        card: TOML with the manifest's other keys (name, version, summary, licence, training_data, quality, generation).
+        card: TOML with the manifest's other keys (name, version, summary, licence, training_data, quality, generation);
+            a Markdown file of the same name beside it becomes the pack's CARD.md.
         folder: to write; an existing one is replaced as a whole.
 
     Raises:
@@ -46,13 +46,15 @@ def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
     """
     manifest = _card(card)
     recipe = _recipe(run)
-    enlarge = Upscaler(UPSCALER)
+    enlarge = Upscaler(upscaler_spec(_recipe(upscaler)))
     load_average(enlarge, upscaler)
     write_generator = _flow_writer(recipe, run) if recipe.family == "flow" else _gan_writer(recipe, run)
 
     def write_graphs(partial: Path) -> None:
         write_generator(partial)
         export.export_upscaler(enlarge, partial / "upscaler.onnx")
+        if (text := card.with_suffix(".md")).is_file():
+            shutil.copyfile(text, partial / "CARD.md")
 
     _write(folder, {**manifest, "kind": recipe.family}, write_graphs)
 

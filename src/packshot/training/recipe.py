@@ -1,4 +1,7 @@
-"""A training recipe: one complete TOML file, read into the dataclasses of `sections.py` and checked. Imports neither torch nor any network."""
+"""A training recipe: one complete TOML file, read into the dataclasses of `sections.py` and checked.
+
+Imports neither torch nor any network.
+"""
 
 from __future__ import annotations
 
@@ -34,8 +37,6 @@ FAMILIES: dict[str, tuple[type, type, type]] = {
     "upscaler": (FinePicturesRecipe, UpscalerNetworkRecipe, UpscalerObjectiveRecipe),
 }
 """Sections [data], [network] and [objective] of each family."""
-
-
 LIMITS = ("steps", "max_minutes", "log_every", "checkpoint_minutes", "sheet_minutes", "tensorboard")
 """Keys of [loop] that may change when a run is resumed."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import math
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,29 @@ class SheetConditions:
     slots: Tensor
     colours: Tensor
     text: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """Pictures to look at, and what was measured on them.
+
+    Attributes:
+        pictures: (N, 3, R, R) in [-1, 1].
+        per_line: how many stand in a line.
+        values: for the log, by name.
+    """
+
+    pictures: Tensor
+    per_line: int = PER_LINE
+    values: Mapping[str, float] = field(default_factory=dict)
+
+
+def catalogue_sheet(
+    catalogue: Catalogue, sample: Callable[[Tensor, Tensor, Tensor, int], Tensor], device: torch.device
+) -> Sheet:
+    """A sheet of `fixed_conditions` by a function of slots, colours, text and seed."""
+    fixed = fixed_conditions(catalogue)
+    return Sheet(sample(fixed.slots.to(device), fixed.colours.to(device), fixed.text.to(device), SHEET_SEED))
 
 
 def fixed_conditions(catalogue: Catalogue) -> SheetConditions:
@@ -89,15 +113,15 @@ def gan_sample(network: Generator, slots: Tensor, colours: Tensor, text: Tensor,
     return pictures
 
 
-def write_sheet(pictures: Tensor, path: Path) -> None:
-    """Write pictures (N, 3, R, R) in [-1, 1] as one PNG, `PER_LINE` a line; the file appears when it is complete.
+def write_sheet(sheet: Sheet, path: Path) -> None:
+    """Write a sheet as one PNG; the file appears when it is complete.
 
     Raises:
         OutputError: it cannot be written.
     """
-    pixels = ((pictures.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
+    pixels = ((sheet.pictures.float().clamp(-1, 1) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     buffer = io.BytesIO()
-    Image.fromarray(_tiled(pixels)).save(buffer, "PNG")
+    Image.fromarray(_tiled(pixels, sheet.per_line)).save(buffer, "PNG")
     partial = path.with_name(path.name + ".partial")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -108,9 +132,9 @@ def write_sheet(pictures: Tensor, path: Path) -> None:
         raise OutputError(path, error.strerror or "a failed write", "a writable folder with enough room") from None
 
 
-def _tiled(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _tiled(pixels: NDArray[np.uint8], per_line: int) -> NDArray[np.uint8]:
     count, side = pixels.shape[:2]
-    pitch, columns = side + GUTTER_PX, min(PER_LINE, count)
+    pitch, columns = side + GUTTER_PX, min(per_line, count)
     sheet = np.full((math.ceil(count / columns) * pitch, columns * pitch, 3), GREY, np.uint8)
     for index, picture in enumerate(pixels):
         top, left = index // columns * pitch, index % columns * pitch

@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 
-from packshot.errors import PackshotError, RecipeError
+from packshot.errors import PackshotError
 from packshot.training.checkpoint import flatten_optimiser, load_average, restore_optimiser
-from packshot.training.data import COLOUR_FEATURES, TEXT_FEATURES, Catalogue
+from packshot.training.data import COLOUR_FEATURES, TEXT_FEATURES
 from packshot.training.distributed import Team
 from packshot.training.networks.conditioner import ConditionerSpec
-from packshot.training.recipe import OptimiserRecipe, Recipe
+from packshot.training.recipe import Recipe
+from packshot.training.sampling import Sheet
+from packshot.training.sections import OptimiserRecipe
 
 Parts = Mapping[str, Mapping[str, Tensor]]
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
 Network = TypeVar("Network", bound=nn.Module)
+
+MUON_MOMENTUM = 0.95
+"""As in Jordan et al. 2024 and Liu et al. 2025."""
 
 
 class TrainingDiverged(PackshotError):
@@ -30,16 +35,24 @@ class TrainingDiverged(PackshotError):
 class Trainer(Protocol):
     """One family's networks, optimisers and step."""
 
-    def step(self, number: int, rate: float) -> dict[str, float]:
-        """Take step `number`, counted from 0, at `rate` times the peak learning rate; return what is worth logging.
+    def step(self, number: int, *, rate: float, progress: float) -> dict[str, float]:
+        """Take one step.
+
+        Args:
+            number: of the step, counted from 0.
+            rate: times the peak learning rates.
+            progress: share of the run that is over, 0 to 1.
+
+        Returns:
+            What is worth logging.
 
         Raises:
             TrainingDiverged: a loss is NaN or infinite; this state is not one to save.
         """
         ...
 
-    def sample(self, slots: Tensor, colours: Tensor, text: Tensor, seed: int) -> Tensor:
-        """Pictures (N, 3, R, R) in [-1, 1] of conditions, by the moving average."""
+    def sheet(self) -> Sheet:
+        """The same pictures each time, as the moving average makes them now."""
         ...
 
     def state(self) -> dict[str, dict[str, Tensor]]:
@@ -65,42 +78,81 @@ class Average(Generic[Network]):
 
 
 class Descent:
-    """AdamW over one network: matrices and kernels decay, biases and gains do not."""
+    """AdamW over one network, Muon over some of its matrices: matrices and kernels decay, biases and gains do not."""
 
-    def __init__(self, network: nn.Module, prefix: str, recipe: OptimiserRecipe, peak: float, team: Team) -> None:
-        self.network, self.peak, self.recipe, self.team = network, peak, recipe, team
+    def __init__(
+        self,
+        network: nn.Module,
+        prefix: str,
+        recipe: OptimiserRecipe,
+        peak: float,
+        team: Team,
+        *,
+        matrices: Collection[nn.Parameter] = (),
+    ) -> None:
+        """Set out.
+
+        Args:
+            network: whose weights are learnt.
+            prefix: of their names in `state`.
+            recipe: everything but the peak.
+            peak: AdamW's learning rate.
+            team: whose gradients are averaged.
+            matrices: weights that Muon takes where the recipe says so.
+        """
+        self.network, self.recipe, self.team = network, recipe, team
         named = {f"{prefix}{name}": p for name, p in network.named_parameters()}
         self.names = {p: name for name, p in named.items()}
+        apart = set(matrices) if recipe.matrix_optimiser == "muon" else set()
+        rest = [p for p in named.values() if p not in apart]
         groups = [
-            {"params": [p for p in named.values() if p.ndim >= 2], "weight_decay": recipe.weight_decay},
-            {"params": [p for p in named.values() if p.ndim < 2], "weight_decay": 0.0},
+            {"params": [p for p in rest if p.ndim >= 2], "weight_decay": recipe.weight_decay},
+            {"params": [p for p in rest if p.ndim < 2], "weight_decay": 0.0},
         ]
-        self.optimiser = torch.optim.AdamW(groups, peak, betas=recipe.betas, fused=True)
+        adamw = torch.optim.AdamW(groups, peak, betas=recipe.betas, fused=True)
+        self.optimisers: list[tuple[torch.optim.Optimizer, float]] = [(adamw, peak)]
+        if apart:
+            chosen = [p for p in named.values() if p in apart]  # in the network's order: a set has none
+            self.optimisers.append((_muon(chosen, recipe), recipe.matrix_learning_rate))
 
     def descend(self, losses: Mapping[str, Tensor], rate: float, number: int) -> None:
         """Back-propagate the sum of the losses and take one step."""
-        self.optimiser.zero_grad(set_to_none=True)
+        for optimiser, _ in self.optimisers:
+            optimiser.zero_grad(set_to_none=True)
         torch.stack(list(losses.values())).sum().backward()  # type: ignore[no-untyped-call]
         self.team.average_gradients(self.names)
         norm = nn.utils.clip_grad_norm_(self.network.parameters(), self.recipe.clip_norm)
         self._refuse_nonsense({**losses, "gradient norm": norm}, number)
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.peak * rate
-        self.optimiser.step()
+        for optimiser, peak in self.optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = peak * rate
+            optimiser.step()
 
     def state(self) -> dict[str, Tensor]:
         """Moments and counters."""
-        return flatten_optimiser(self.optimiser, self.names)
+        return {k: v for optimiser, _ in self.optimisers for k, v in flatten_optimiser(optimiser, self.names).items()}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Undo `state`."""
-        restore_optimiser(self.optimiser, self.names, tensors)
+        for optimiser, _ in self.optimisers:
+            own = {p: self.names[p] for group in optimiser.param_groups for p in group["params"]}
+            restore_optimiser(optimiser, own, tensors)
 
     def _refuse_nonsense(self, values: Mapping[str, Tensor], number: int) -> None:
         bad = [name for name, value in values.items() if not math.isfinite(value.item())]
         if self.team.any(bool(bad)):
             got = f"{bad[0]} = {values[bad[0]].item()}" if bad else "a loss of another process that is not finite"
             raise TrainingDiverged(f"step {number}", got, "finite losses; try a lower optimiser.learning_rate")
+
+
+def _muon(matrices: list[nn.Parameter], recipe: OptimiserRecipe) -> torch.optim.Muon:
+    return torch.optim.Muon(
+        matrices,
+        recipe.matrix_learning_rate,
+        weight_decay=recipe.weight_decay,
+        momentum=MUON_MOMENTUM,
+        adjust_lr_fn="match_rms_adamw",
+    )
 
 
 def conditioner_spec(vocabulary: tuple[int, ...], width: int) -> ConditionerSpec:
@@ -138,14 +190,3 @@ def synchronised(networks: Iterable[nn.Module], team: Team) -> None:
     """Give every process the weights of rank 0."""
     for network in networks:
         team.broadcast(network.state_dict().values())
-
-
-def build_trainer(recipe: Recipe, catalogue: Catalogue, generator: torch.Generator, team: Team) -> Trainer:
-    """The trainer of the recipe's family."""
-    from packshot.training.flow_trainer import FlowTrainer
-    from packshot.training.gan_trainer import GanTrainer
-
-    if recipe.loop.batch % team.size:
-        raise RecipeError("loop.batch", recipe.loop.batch, f"a multiple of the {team.size} processes")
-    kind = GanTrainer if recipe.family == "gan" else FlowTrainer
-    return kind(recipe, catalogue, generator, team)

@@ -36,14 +36,16 @@ def velocity_loss(predicted: Tensor, target: Tensor, time: Tensor, smallest_gap:
 def folded_target(
     pictures: Tensor, conditional: Tensor, unconditional: Tensor, scale: float, applies: Tensor
 ) -> Tensor:
-    """Guidance learnt into the network: x + (w - 1) sg[ema(x_t, c) - ema(x_t, 0)] (Tang et al. 2025, arXiv:2502.12154).
+    """Guidance learnt into the network: x + (w - 1) [teacher(x_t, c) - teacher(x_t, 0)].
 
-    A network trained so needs one evaluation a step at run time instead of two.
+    Tang et al. 2025 (arXiv:2502.12154). There the teacher is the running average; here it is the average of the moment
+    when folding begins, so that the guidance stays at w. A network trained so needs one evaluation a step at run time
+    instead of two.
 
     Args:
         pictures: (N, 3, H, W) clean pictures.
-        conditional: EMA prediction with the condition.
-        unconditional: EMA prediction without.
+        conditional: the teacher's prediction with the condition.
+        unconditional: its prediction without.
         scale: guidance scale w; 1 changes nothing.
         applies: (N,) bool, False where the plain target stays.
     """

@@ -32,6 +32,30 @@ def degrade(fine: Tensor, generator: torch.Generator) -> Tensor:
     return (small + noise).clamp(-1, 1)
 
 
+def reduced(fine: Tensor) -> Tensor:
+    """(N, 3, 4H, 4W) in [-1, 1] -> (N, 3, H, W) by antialiased bicubic reduction: what enlarging is measured on."""
+    return F.interpolate(fine, scale_factor=0.25, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
+
+
+def psnr(found: Tensor, wanted: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each picture.
+
+    Args:
+        found: (N, 3, H, W) in [-1, 1].
+        wanted: the same.
+
+    Returns:
+        (N,) decibels, at most 100.
+    """
+    error = (found.float() - wanted).square().mean(dim=(1, 2, 3)).clamp(min=4e-10)
+    return 10 * torch.log10(4 / error)
+
+
+def adversarial_weight(progress: float, weight: float, start: float, ramp: float) -> float:
+    """The critic's weight at a share of the run: 0 up to `start`, then rising over `ramp` to `weight`."""
+    return weight * min(1.0, max(0.0, progress - start) / ramp)
+
+
 class PatchCritic(nn.Module):
     """Judges patches of the enlarged picture (Isola et al. 2017), given the small one it came from."""
 

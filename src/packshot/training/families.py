@@ -1,0 +1,43 @@
+"""The table of families: which data a recipe trains on, and who trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from packshot.errors import RecipeError
+from packshot.training.data import Catalogue, load_catalogue
+from packshot.training.distributed import Team
+from packshot.training.fine_pictures import FinePictures, load_fine_pictures
+from packshot.training.flow_trainer import FlowTrainer
+from packshot.training.gan_trainer import GanTrainer
+from packshot.training.recipe import Recipe
+from packshot.training.sections import FinePicturesRecipe, UpscalerNetworkRecipe
+from packshot.training.trainer import Trainer
+from packshot.training.upscaler_trainer import UpscalerTrainer
+
+TrainingData = Catalogue | FinePictures
+
+
+def load_data(folder: Path, recipe: Recipe) -> TrainingData:
+    """What the recipe's family trains on; errors as in `load_catalogue` and `load_fine_pictures`."""
+    if isinstance(recipe.data, FinePicturesRecipe):
+        return load_fine_pictures(folder, recipe.data)
+    assert not isinstance(recipe.network, UpscalerNetworkRecipe)
+    return load_catalogue(folder, recipe.data, recipe.network.vocabulary)
+
+
+def build_trainer(recipe: Recipe, data: TrainingData, generator: torch.Generator, team: Team) -> Trainer:
+    """The trainer of the recipe's family.
+
+    Raises:
+        RecipeError: the batch cannot be shared out among the processes, or `loop.init_from` does not fit.
+        InputError: `loop.init_from` cannot be read.
+    """
+    if recipe.loop.batch % team.size:
+        raise RecipeError("loop.batch", recipe.loop.batch, f"a multiple of the {team.size} processes")
+    if isinstance(data, FinePictures):
+        return UpscalerTrainer(recipe, data, generator, team)
+    kind = GanTrainer if recipe.family == "gan" else FlowTrainer
+    return kind(recipe, data, generator, team)

@@ -1,0 +1,147 @@
+"""The upscaler family: enlarging pictures four times; first alone, then against a critic of patches."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from packshot.training.distributed import Team
+from packshot.training.fine_pictures import FinePictures, draw_crops
+from packshot.training.networks.upscaler import Upscaler, UpscalerSpec
+from packshot.training.objectives import upscale as objective
+from packshot.training.objectives.gan import relativistic_discriminator, relativistic_generator
+from packshot.training.recipe import Recipe
+from packshot.training.sampling import Sheet
+from packshot.training.schedule import average_decay
+from packshot.training.sections import FinePicturesRecipe, UpscalerNetworkRecipe, UpscalerObjectiveRecipe
+from packshot.training.trainer import (
+    Average,
+    Descent,
+    Parts,
+    compiled,
+    precision,
+    prefixed,
+    start_from,
+    synchronised,
+    without_prefix,
+)
+
+G, C = "upscaler.", "critic."
+SHOWN, MEASURED, AT_ONCE = 12, 64, 8
+"""Held-out pictures on a sheet, in its means, and in memory at a time."""
+PER_LINE = 8
+"""Two pictures in a line of the sheet, each as nearest, bicubic, ours, real."""
+
+
+def upscaler_spec(recipe: Recipe) -> UpscalerSpec:
+    """The sizes of a recipe's network."""
+    assert isinstance(recipe.network, UpscalerNetworkRecipe)
+    return UpscalerSpec(recipe.network.channels, recipe.network.blocks, recipe.network.detail)
+
+
+class UpscalerTrainer:
+    """See `Trainer`. Networks stay channels-first: few channels on large maps are slower the other way on a CPU."""
+
+    def __init__(self, recipe: Recipe, data: FinePictures, generator: torch.Generator, team: Team) -> None:
+        assert isinstance(recipe.objective, UpscalerObjectiveRecipe) and isinstance(recipe.data, FinePicturesRecipe)
+        assert isinstance(recipe.network, UpscalerNetworkRecipe)
+        self.recipe, self.objective, self.drawing, self.team = recipe, recipe.objective, recipe.data, team
+        self.data, self.generator = data, generator
+        self.network = Upscaler(upscaler_spec(recipe))
+        self.critic = objective.PatchCritic(recipe.network.critic_channels)
+        start_from(self.network, recipe.loop.init_from)
+        for network in (self.network, self.critic):
+            network.to(team.device)
+        synchronised([self.network, self.critic], team)
+        self.average = Average(self.network)
+        peak, wish = recipe.optimiser.learning_rate, recipe.objective
+        self.descent = Descent(self.network, G, recipe.optimiser, peak, team)
+        critics = replace(recipe.optimiser, betas=wish.critic_betas)
+        self.descent_critic = Descent(self.critic, C, critics, peak * wish.critic_rate, team)
+        self._enlarge = compiled(self._enlarged, recipe)
+        self._criticise = compiled(self._critic_loss, recipe)
+        self._persuade = compiled(self._adversarial_loss, recipe)
+
+    def step(self, number: int, *, rate: float, progress: float) -> dict[str, float]:
+        """See `Trainer.step`."""
+        small, fine = self._draw()
+        enlarged, losses = self._enlarge(small, fine)
+        wish, shown = self.objective, {}
+        if wish.adversarial and progress >= wish.adversarial_start:
+            self.critic.requires_grad_(True)
+            verdict = self._criticise(enlarged.detach(), fine, small)
+            self.descent_critic.descend({"critic": verdict}, rate, number)
+            self.critic.requires_grad_(False)
+            plain = self._persuade(enlarged, fine, small)
+            weight = objective.adversarial_weight(
+                progress, wish.adversarial, wish.adversarial_start, wish.adversarial_ramp
+            )
+            losses["adversarial"] = weight * plain
+            shown = {"critic": verdict.item(), "adversarial": plain.item()}
+        self.descent.descend(losses, rate, number)
+        self.average.follow(self.network, average_decay(number + 1, self.recipe.optimiser))
+        return {name: value.item() for name, value in losses.items()} | shown  # the adversarial one without its weight
+
+    @torch.no_grad()
+    def sheet(self) -> Sheet:
+        """See `Trainer.sheet`: held-out pictures from over all of them, with `psnr` and `psnr_bicubic` in decibels."""
+        held_out = self.data.held_out
+        chosen = held_out[torch.linspace(0, len(held_out) - 1, min(MEASURED, len(held_out))).round().long()]
+        tiles: list[Tensor] = []
+        ours: list[Tensor] = []
+        bicubic: list[Tensor] = []
+        for some in torch.split(chosen, AT_ONCE):
+            fine = some.to(self.team.device).float() / 127.5 - 1
+            small = objective.reduced(fine)
+            enlarged = self.average.network(small).clamp(-1, 1)
+            plain = F.interpolate(small, scale_factor=4, mode="bicubic", align_corners=False).clamp(-1, 1)
+            ours.append(objective.psnr(enlarged, fine))
+            bicubic.append(objective.psnr(plain, fine))
+            if len(tiles) * AT_ONCE < SHOWN:
+                nearest = F.interpolate(small, scale_factor=4, mode="nearest")
+                tiles.append(torch.stack([nearest, plain, enlarged, fine], dim=1))
+        values = {"psnr": torch.cat(ours).mean().item(), "psnr_bicubic": torch.cat(bicubic).mean().item()}
+        return Sheet(torch.cat(tiles)[:SHOWN].flatten(0, 1), PER_LINE, values)
+
+    def state(self) -> dict[str, dict[str, Tensor]]:
+        """See `Trainer.state`; the average is of the upscaler alone."""
+        return {
+            "model": prefixed(G, self.network.state_dict()) | prefixed(C, self.critic.state_dict()),
+            "ema": self.average.network.state_dict(),
+            "optimiser": self.descent.state() | self.descent_critic.state(),
+        }
+
+    def load_state(self, parts: Parts) -> None:
+        """See `Trainer.load_state`."""
+        self.network.load_state_dict(without_prefix(G, parts["model"]))
+        self.critic.load_state_dict(without_prefix(C, parts["model"]))
+        self.average.network.load_state_dict(parts["ema"])
+        self.descent.load_state(parts["optimiser"])
+        self.descent_critic.load_state(parts["optimiser"])
+
+    def _draw(self) -> tuple[Tensor, Tensor]:
+        """Small and fine crops: all randomness of a step."""
+        fine = draw_crops(self.data.pictures, self.recipe.loop.batch // self.team.size, self.drawing, self.generator)
+        small = objective.degrade(fine, self.generator)
+        return small.to(self.team.device), fine.to(self.team.device)
+
+    def _enlarged(self, small: Tensor, fine: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        with precision(self.recipe, self.team):
+            enlarged = self.network(small)
+        enlarged = enlarged.float()
+        gradient = self.objective.gradient * objective.gradient_error(enlarged, fine)
+        return enlarged, {"pixels": objective.charbonnier(enlarged, fine), "gradient": gradient}
+
+    def _critic_loss(self, enlarged: Tensor, fine: Tensor, small: Tensor) -> Tensor:
+        return relativistic_discriminator(*self._verdicts(enlarged, fine, small))
+
+    def _adversarial_loss(self, enlarged: Tensor, fine: Tensor, small: Tensor) -> Tensor:
+        return relativistic_generator(*self._verdicts(enlarged, fine, small))
+
+    def _verdicts(self, enlarged: Tensor, fine: Tensor, small: Tensor) -> tuple[Tensor, Tensor]:
+        with precision(self.recipe, self.team):
+            real, fake = self.critic(fine, small), self.critic(enlarged, small)
+        return real.float(), fake.float()
