@@ -97,7 +97,7 @@ def generate(
         if not as_json:
             typer.echo(path)
     if sheet is not None:
-        labels = [result.request.prompt if result.index == 0 else "" for result, _ in made]
+        labels = [_label(result.request.prompt) if result.index == 0 else "" for result, _ in made]
         save_picture(contact_sheet([r.pixels[..., :3] for r, _ in made], columns=count, labels=labels), sheet)
     if as_json:
         rows = [{"file": str(p), "prompt": dict(r.prompt), "recipe": dict(r.recipe)} for r, p in made]
@@ -269,6 +269,13 @@ def _progress_bar(unit: str) -> Iterator[Callable[[int, int | None], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(unit, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _label(prompt: str) -> str:
+    """A caption that every machine's fonts can draw: the prompt itself, or what was understood of a Chinese one."""
+    from packshot.prompt import parse
+
+    return prompt if prompt.isascii() else parse(prompt).in_english()
 
 
 def _tell_understanding(prompts: list[str]) -> None:

@@ -95,6 +95,16 @@ class Prompt:
         ]
         return plain | {name: list(getattr(self, name)) for name in ("unknown", "guessed", "ignored")}
 
+    def in_english(self) -> str:
+        """What was understood as one English phrase, for labels where Chinese cannot be drawn."""
+        words = lexicon().slots
+        said = {slot: words[slot][key].en[0] for slot in SLOTS if (key := getattr(self, slot)) is not None}
+        colours = " and ".join(colour.name for colour in self.colours)
+        parts = [said.get("gender", ""), said.get("style", ""), colours, said.get("material", "")]
+        product = said.get("category", "product")
+        parts += [usage] if (usage := said.get("usage", "")) not in product.split() else []
+        return " ".join(part for part in [*parts, product] if part)
+
     def explain(self) -> str:
         """Several lines for people: what was understood, and what was not."""
         words = lexicon()

@@ -433,3 +433,15 @@ def test_importing_and_parsing_known_words_loads_no_encoder() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize(
+    ("text", "english"),
+    [
+        ("复古风格红色运动鞋", "retro red sports shoes"),
+        ("女士金色手表", "women gold watch"),
+        ("黑色真皮商务皮鞋", "black leather formal shoes"),
+    ],
+)
+def test_what_was_understood_reads_as_an_english_phrase(text: str, english: str) -> None:
+    assert parse(text).in_english() == english
