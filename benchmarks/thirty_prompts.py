@@ -122,7 +122,7 @@ def main() -> None:
     }
     print(json.dumps(totals, indent=1))
     chosen.out.mkdir(parents=True, exist_ok=True)
-    labels = [text if index == 0 else "" for text, _ in PROMPTS for index in range(4)]
+    labels = [parse(text).in_english() if index == 0 else "" for text, _ in PROMPTS for index in range(4)]
     save_picture(contact_sheet(pictures, columns=12, labels=labels), chosen.out / "sheet.png")
     if chosen.result:
         settings = {k: str(v) for k, v in vars(chosen).items()} | {"date": datetime.date.today().isoformat()}

@@ -5,16 +5,15 @@ from __future__ import annotations
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import onnx
 import torch
 from numpy.typing import NDArray
 from onnx import helper, numpy_helper
+from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
-from packshot.packs import write_manifest
 from packshot.training.networks.conditioner import ConditionerSpec
 
 OPSET = 18
@@ -31,6 +30,7 @@ def export_graph(
     *,
     free_axes: Mapping[str, Mapping[int, str]],
     eight_bits: bool,
+    integer_arithmetic: bool = False,
 ) -> None:
     """Trace a network to ONNX.
 
@@ -43,6 +43,8 @@ def export_graph(
         free_axes: axes of inputs and output whose length is left open.
         eight_bits: store large weights as int8 with one scale per output channel. They are expanded when the graph is
             loaded, so that only the file is smaller; arithmetic stays in float32.
+        integer_arithmetic: also multiply matrices in eight bits, with a scale found for each input as it comes. Weights
+            keep to seven bits, since eight overflow on processors without VNNI.
     """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the tracer warns of Python values that are constants by design
@@ -55,6 +57,15 @@ def export_graph(
             dynamic_axes={name: dict(axes) for name, axes in free_axes.items()},
             opset_version=OPSET,
             dynamo=False,
+        )
+    if integer_arithmetic:
+        quantize_dynamic(
+            path,
+            path,
+            op_types_to_quantize=["MatMul"],
+            per_channel=True,
+            reduce_range=True,
+            weight_type=QuantType.QInt8,
         )
     model = onnx.load(str(path))
     if eight_bits:
@@ -142,7 +153,9 @@ def export_flow(network: nn.Module, resolution: int, width: int, path: Path) -> 
     arguments = (torch.zeros(1, 3, resolution, resolution), torch.zeros(1), torch.zeros(1, width))
     names = ["x", "time", "condition"]
     free = {name: {0: "n"} for name in [*names, "x_hat"]}
-    export_graph(network.eval(), arguments, names, "x_hat", path, free_axes=free, eight_bits=True)
+    export_graph(
+        network.eval(), arguments, names, "x_hat", path, free_axes=free, eight_bits=True, integer_arithmetic=True
+    )
 
 
 def export_gan(network: nn.Module, latent: int, width: int, path: Path) -> None:
@@ -156,8 +169,3 @@ def export_upscaler(network: nn.Module, path: Path) -> None:
     """Write `upscaler.onnx`: x (N, 3, H, W) -> y (N, 3, 4H, 4W)."""
     free = {"x": {0: "n", 2: "h", 3: "w"}, "y": {0: "n", 2: "h4", 3: "w4"}}
     export_graph(network.eval(), (torch.zeros(1, 3, 64, 64),), ["x"], "y", path, free_axes=free, eight_bits=False)
-
-
-def write_pack(folder: Path, manifest: Mapping[str, Any]) -> None:
-    """Add `pack.json` with the sha256 of each file to a folder of exported graphs."""
-    write_manifest(folder, manifest)
