@@ -99,7 +99,7 @@ def delta_e2000(first: Array, second: Array) -> Array:
     return np.asarray(np.sqrt(np.maximum(l_**2 + c_**2 + h_**2 + r_t * c_ * h_, 0)), np.float32)
 
 
-def main_colours(lab: Array, count: int = 2, seed: int = 0) -> list[tuple[Array, float]]:
+def main_colours(lab: Array, count: int = 2, seed: int = 0, sample: int = 2000) -> list[tuple[Array, float]]:
     """The main colours of a set of pixels, largest share first.
 
     Lloyd's k-means with six seeds spread over the data, then clusters closer than 0.08 in OKLab are joined.
@@ -107,13 +107,14 @@ def main_colours(lab: Array, count: int = 2, seed: int = 0) -> list[tuple[Array,
     Args:
         lab: (N, 3) OKLab pixels; N >= 1.
         count: how many to return at the most.
-        seed: of the choice of the pixels that are looked at where there are more than 2,000.
+        seed: of the choice of the pixels that are looked at where there are more than `sample`.
+        sample: pixels looked at; the time grows with it.
 
     Returns:
         (colour, share of the pixels) pairs.
     """
-    if len(lab) > 2000:
-        lab = lab[np.random.default_rng(seed).choice(len(lab), 2000, replace=False)]
+    if len(lab) > sample:
+        lab = lab[np.random.default_rng(seed).choice(len(lab), sample, replace=False)]
     centres = _spread_seeds(lab, 6)
     for _ in range(8):
         nearest = _nearest(lab, centres)

@@ -35,7 +35,19 @@ def test_flow_and_text_graphs_agree_with_pytorch(tmp_path: Path) -> None:
         wanted = network(torch.from_numpy(x), torch.from_numpy(time), encoded)
     scale = float(wanted.std())
     assert np.abs(condition - encoded.numpy()).max() < 0.02 * float(encoded.std())
-    assert np.abs(found - wanted.numpy()).mean() < 0.01 * scale  # the weights are stored in eight bits
+    assert np.abs(found - wanted.numpy()).mean() < 0.04 * scale  # matrices are multiplied in eight bits
+
+
+def test_without_eight_bits_the_flow_graph_is_the_same_function(tmp_path: Path) -> None:
+    network = tiny_flow()
+    arguments = (torch.randn(2, 3, 64, 64), torch.tensor([0.2, 0.9]), torch.randn(2, 32))
+    names = ["x", "time", "condition"]
+    free = {name: {0: "n"} for name in [*names, "x_hat"]}
+    export_graph(network, arguments, names, "x_hat", tmp_path / "g.onnx", free_axes=free, eight_bits=False)
+    inputs = {name: value.numpy() for name, value in zip(names, arguments, strict=True)}
+    found = onnxruntime.InferenceSession(str(tmp_path / "g.onnx")).run(None, inputs)[0]
+    with torch.no_grad():
+        np.testing.assert_allclose(found, network(*arguments).numpy(), atol=1e-4)
 
 
 def test_gan_graph_agrees_with_pytorch(tmp_path: Path) -> None:

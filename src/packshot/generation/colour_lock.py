@@ -32,7 +32,7 @@ def lock_colour(
     if finding is None:
         return pixels, 0.0
     lab = oklab_from_srgb(pixels)
-    main = main_colours(lab[finding.mask], 1)[0][0]
+    main = main_colours(lab[finding.mask], 1, sample=500)[0][0]
     shift = np.asarray(wanted, np.float32) - main
     distance = float(np.linalg.norm(shift))
     if strength == 0 or distance > FARTHEST:

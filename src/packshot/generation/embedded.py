@@ -90,11 +90,11 @@ class EmbeddedBackend:
         steps = request.steps or int(self._settings["steps"])
         guidance = self._settings["guidance"] if request.guidance is None else request.guidance
         condition = self._condition(request.prompt)
-        small = self._sample(condition, _generator(request.seed, index), steps, guidance)
-        pixels = _to_bytes(self._enlarge(small))
+        small = _to_bytes(self._sample(condition, _generator(request.seed, index), steps, guidance))
         shift = None
-        if prompt.colours and request.colour_lock > 0:
-            pixels, shift = lock_colour(pixels, prompt.colours[0].oklab, request.colour_lock)
+        if prompt.colours and request.colour_lock > 0:  # before enlarging, where it costs a sixteenth
+            small, shift = lock_colour(small, prompt.colours[0].oklab, request.colour_lock)
+        pixels = _to_bytes(self._enlarge(_from_bytes(small)))
         pixels = _resized(pixels, request.size)
         recipe = {
             "request": request.as_dict(),
@@ -159,6 +159,10 @@ def _generator(seed: int, index: int) -> np.random.Generator:
 def _to_bytes(picture: Array) -> NDArray[np.uint8]:
     pixels: NDArray[np.uint8] = np.rint((np.clip(picture[0].transpose(1, 2, 0), -1, 1) + 1) * 127.5).astype(np.uint8)
     return pixels
+
+
+def _from_bytes(pixels: NDArray[np.uint8]) -> Array:
+    return np.asarray(pixels.transpose(2, 0, 1)[None] / 127.5 - 1, np.float32)
 
 
 def _resized(pixels: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
