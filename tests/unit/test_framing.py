@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from packshot.framing import PRODUCT_SHARE, find_product, square_on_white, whiten
+from packshot.framing import PRODUCT_SHARE, clear_haze, find_product, square_on_white, whiten
 
 
 def scene(
@@ -72,3 +72,13 @@ def test_whitening_makes_the_background_white_and_keeps_black() -> None:
     white = whiten(rgb, np.array([240, 244, 250], np.uint8))
     assert white[0, 0].tolist() == [255, 255, 255] and white[0, 1].tolist() == [0, 0, 0]
     assert np.ptp(white[0, 2].astype(int)) <= 1  # what was of the background's hue is grey
+
+
+def test_haze_becomes_exact_white_and_everything_darker_is_copied() -> None:
+    ramp = np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 3, axis=2)
+    cleared = clear_haze(ramp)
+    assert (cleared[0, 246:] == 255).all()
+    assert (cleared[0, :229] == ramp[0, :229]).all()
+    assert (np.diff(cleared[0, :, 0].astype(int)) >= 0).all()
+    yellow = np.full((2, 2, 3), (255, 250, 120), np.uint8)
+    assert (clear_haze(yellow) == yellow).all()

@@ -12,6 +12,7 @@ from PIL import Image
 
 from packshot import __version__
 from packshot.errors import RequestError
+from packshot.framing import clear_haze
 from packshot.generation.backgrounds import Painter, painter
 from packshot.generation.colour_lock import lock_colour
 from packshot.generation.interface import GenerationRequest, Result
@@ -94,7 +95,7 @@ class EmbeddedBackend:
         shift = None
         if prompt.colours and request.colour_lock > 0:  # before enlarging, where it costs a sixteenth
             small, shift = lock_colour(small, prompt.colours[0].oklab, request.colour_lock)
-        pixels = _to_bytes(self._enlarge(_from_bytes(small)))
+        pixels = clear_haze(_to_bytes(self._enlarge(_from_bytes(small))))
         pixels = _resized(pixels, request.size)
         recipe = {
             "request": request.as_dict(),
