@@ -1,0 +1,86 @@
+"""The whole road for both families: shards -> training -> pack -> pictures, by the commands a person types."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from training_data import write_drawn_shards
+
+from packshot.generation import GenerationRequest, open_backend
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+CARD = """
+name = "drawn"
+version = "0"
+licence = "Apache-2.0"
+training_data = "drawn circles and squares"
+[quality]
+[generation]
+resolution = 16
+latent = {latent}
+steps = 2
+guidance = 1.5
+guidance_interval = [0.0, 1.0]
+time_shift = 1.0
+categories = ["watch", "wallet", "belt"]
+"""
+
+
+def packshot(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "packshot", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=240)
+
+
+@pytest.fixture(scope="module")
+def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_drawn_shards(tmp_path_factory.mktemp("data") / "shards", fine_side=32)
+
+
+@pytest.fixture(scope="module")
+def upscaler(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "upscaler"
+    done = packshot("train", RECIPES / "tiny-upscaler.toml", "--data", shards, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["flow", "gan"])
+def test_a_catalogue_becomes_a_pack_that_draws(family: str, shards: Path, upscaler: Path, tmp_path: Path) -> None:
+    run, pack, card = tmp_path / "run", tmp_path / "pack", tmp_path / "card.toml"
+    done = packshot("train", RECIPES / f"tiny-{family}.toml", "--data", shards, "--out", run)
+    assert done.returncode == 0, done.stderr
+    recipe = (run / "recipe.toml").read_text(encoding="utf-8")
+    latent = next((line.split("=")[1] for line in recipe.splitlines() if line.startswith("latent")), "0")
+    card.write_text(CARD.format(latent=latent), encoding="utf-8")
+    done = packshot("export", run, "--upscaler", upscaler, "--card", card, "--out", pack)
+    assert done.returncode == 0, done.stderr
+    manifest = json.loads((pack / "pack.json").read_text(encoding="utf-8"))
+    assert manifest["kind"] == family
+    assert set(manifest["files"]) == {"text.onnx", "generator.onnx", "upscaler.onnx"}
+    results = list(open_backend("embedded", str(pack)).generate([GenerationRequest("silver watch", 2, 1, 64)]))
+    assert [r.pixels.shape for r in results] == [(64, 64, 3)] * 2
+    assert results[0].pixels.tobytes() != results[1].pixels.tobytes()
+
+
+def test_a_damaged_shard_and_a_wrong_recipe_are_one_line_each(shards: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "shards"
+    damaged.mkdir()
+    for file in shards.iterdir():
+        data = bytearray(file.read_bytes())
+        if file.suffix == ".tar":
+            data[len(data) // 2] ^= 1
+        (damaged / file.name).write_bytes(bytes(data))
+    for arguments, said in (
+        (("train", RECIPES / "tiny-flow.toml", "--data", damaged), "shard-00000.tar"),
+        (("train", RECIPES / "tiny-flow.toml", "--data", shards, "--set", "loop.stepz=3"), "steps"),
+        (("train", tmp_path / "none.toml", "--data", shards), "none.toml"),
+    ):
+        done = packshot(*arguments, "--out", tmp_path / "out")
+        assert done.returncode == 2, (done.stdout, done.stderr)
+        assert said in done.stderr and "Traceback" not in done.stderr
+        assert len(done.stderr.strip().splitlines()) == 1
