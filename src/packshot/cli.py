@@ -118,7 +118,8 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
     for pack in packs:
         typer.echo(f"{pack.name} {pack.manifest['version']} ({pack.kind}): {pack.manifest.get('summary', '')}")
         for key, value in pack.manifest["quality"].items():
-            typer.echo(f"    {key}: {value}")
+            if not isinstance(value, dict):  # tables by category are for --json
+                typer.echo(f"    {key}: {value}")
 
 
 @data_app.command("prepare")
