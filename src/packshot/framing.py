@@ -123,7 +123,10 @@ def clear_haze(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:
     Returns:
         (H, W, 3) sRGB bytes.
     """
-    darkest = rgb.min(axis=-1, keepdims=True).astype(np.float32)
-    fade = np.clip((darkest - 228.0) / 18.0, 0.0, 1.0) ** 2
-    cleared: NDArray[np.uint8] = np.rint(rgb + fade * (255.0 - rgb)).astype(np.uint8)
+    darkest = np.minimum(np.minimum(rgb[..., 0], rgb[..., 1]), rgb[..., 2])
+    cleared = rgb.copy()
+    cleared[darkest >= 246] = 255
+    band = (darkest > 228) & (darkest < 246)
+    fade = ((darkest[band].astype(np.float32) - 228.0) / 18.0)[:, None] ** 2
+    cleared[band] = np.rint(rgb[band] + fade * (255.0 - rgb[band])).astype(np.uint8)
     return cleared
