@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
@@ -32,10 +32,19 @@ FORMATS = ("png", "jpg", "webp")
 def main() -> None:
     """Run the command line; exit 0 when all went well, 2 for a user's mistake; a bug shows its traceback."""
     try:
-        app()
+        status = app(standalone_mode=False)
     except PackshotError as error:
-        typer.echo(f"packshot: {error}", err=True)
-        sys.exit(2)
+        _fail(str(error))
+    except typer.TyperException as error:  # unknown options, values that are no number …: one line instead of a box
+        describe = getattr(error, "format_message", None)
+        _fail(describe() if describe else str(error) or "stopped")
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(line: str) -> NoReturn:
+    if line.strip():  # typer has shown its help already where there were no arguments at all
+        typer.echo(f"packshot: {' '.join(line.split())}", err=True)
+    sys.exit(2)
 
 
 @app.command()

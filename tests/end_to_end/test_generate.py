@@ -112,6 +112,8 @@ def test_explain_prints_slots_and_unknown_words(tmp_path: Path) -> None:
         (("red shoe", "--format", "jpg", "--background", "transparent"), "--format"),
         (("red shoe", "--pack", "none-such"), "model pack"),
         (("red shoe", "--out", "file/inside"), "file"),
+        (("red shoe", "--seed", "abc"), "--seed"),
+        (("red shoe", "--sed", "3"), "--seed"),
     ],
 )
 def test_bad_input_gets_one_line_and_exit_2_and_writes_nothing(
