@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny networks: two threads mostly wait for each other, and spin
 ROOT = Path(__file__).resolve().parent.parent
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import signal
@@ -70,7 +71,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 
 def test_the_loss_falls_and_pictures_become_better_than_at_first(shards: Path, tmp_path: Path) -> None:
     first = run(shards, tmp_path / "young", "loop.steps=1")
-    report = run(shards, tmp_path / "out", "loop.steps=80", "loop.log_every=20", "optimiser.learning_rate=0.004")
+    report = run(shards, tmp_path / "out", "loop.steps=120", "loop.log_every=30", "optimiser.learning_rate=0.004")
     lines = [line for line in log(tmp_path / "out") if "pixels" in line]
     assert lines[-1]["pixels"] < 0.9 * lines[0]["pixels"]
     assert report.losses["psnr"] > first.losses["psnr"] + 0.5
@@ -108,8 +109,10 @@ def test_crops_are_pieces_of_the_training_pictures(shards: Path) -> None:
     pictures = load_fine_pictures(shards, recipe_data())
     assert (len(pictures.pictures), len(pictures.held_out)) == (17, 6)  # one row has no fine picture
     numbered = torch.arange(32 * 32).remainder(251).byte().view(1, 1, 32, 32).expand(1, 3, 32, 32)
-    crops = draw_crops(numbered, 200, recipe_data(), torch.Generator().manual_seed(0))
-    found = ((crops + 1) * 127.5).round().byte()
+    data = dataclasses.replace(pictures, pictures=numbered)
+    crops = draw_crops(data, 200, recipe_data(), torch.Generator().manual_seed(0))
+    assert crops.redrawn is None
+    found = ((crops.fine + 1) * 127.5).round().byte()
     places = {
         bytes(piece.contiguous().numpy())
         for top in (0, 4, 8)
@@ -118,6 +121,57 @@ def test_crops_are_pieces_of_the_training_pictures(shards: Path) -> None:
         for piece in (piece, piece.flip(2))
     }
     assert {bytes(crop.contiguous().numpy()) for crop in found} == places
+
+
+def test_redrawn_crops_show_the_same_place_of_the_same_picture(shards: Path) -> None:
+    plain = load_fine_pictures(shards, recipe_data())
+    small = torch.nn.functional.avg_pool2d(plain.pictures.float(), 4).round().byte()
+    data = dataclasses.replace(plain, redrawn=torch.stack([small, small], dim=1))
+    crops = draw_crops(data, 100, recipe_data(), torch.Generator().manual_seed(0))
+    assert crops.redrawn is not None
+    error = (torch.nn.functional.avg_pool2d(crops.fine, 4) - crops.redrawn).abs().max().item()
+    assert error < 1.01 / 255  # one byte is 2/255 in [-1, 1], and rounding loses at most half of one
+
+
+@pytest.fixture(scope="module")
+def flow_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("flow")
+    coarse = write_drawn_shards(folder / "shards")
+    train(TINY.with_name("tiny-flow.toml"), coarse, folder / "run", overrides=["loop.steps=1"], progress=False)
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def fine_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_drawn_shards(tmp_path_factory.mktemp("data") / "fine", fine_side=64)
+
+
+def test_a_flow_redraws_what_the_upscaler_finishes(fine_shards: Path, flow_run: Path, tmp_path: Path) -> None:
+    recipe = dataclasses.replace(recipe_data(), resolution=64, redraw_with=str(flow_run), redraw_times=(0.5, 0.5))
+    data = load_fine_pictures(fine_shards, recipe)
+    assert data.redrawn is not None and data.redrawn.shape == (17, 3, 3, 16, 16)
+    assert (data.redrawn[:, 0] != data.redrawn[:, 1]).any()  # each variant has noise of its own
+    cached = {path.name: path.stat().st_mtime_ns for path in fine_shards.glob("redrawn-*.npz")}
+    assert len(cached) == 2
+    report = run(
+        fine_shards,
+        tmp_path / "out",
+        "data.resolution=64",
+        f"data.redraw_with={flow_run}",
+        "data.redraw_times=[0.5, 0.5]",
+    )
+    assert report.step == 6
+    assert {path.name: path.stat().st_mtime_ns for path in fine_shards.glob("redrawn-*.npz")} == cached
+
+
+def test_what_cannot_redraw_is_refused(shards: Path, flow_run: Path, tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no ema\.safetensors"):
+        run(shards, tmp_path / "out", f"data.redraw_with={tmp_path}")
+    run(shards, tmp_path / "other", "loop.steps=1")
+    with pytest.raises(RecipeError, match=r"redraw_with: got a run of the family 'upscaler'"):
+        run(shards, tmp_path / "out", f"data.redraw_with={tmp_path / 'other'}")
+    with pytest.raises(RecipeError, match=r"redraw_with: got a flow of 16 px; accepted: 8 px"):
+        run(shards, tmp_path / "out", f"data.redraw_with={flow_run}")
 
 
 def test_missing_fine_pictures_are_one_line(shards: Path, tmp_path: Path) -> None:

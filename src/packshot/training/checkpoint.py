@@ -107,6 +107,19 @@ def find_average(place: Path) -> Path:
     raise InputError(place, "no ema.safetensors", "a run's folder, a checkpoint's folder or a safetensors file")
 
 
+def read_run_recipe(place: Path) -> Recipe:
+    """The recipe of a run's or a checkpoint's folder.
+
+    Raises:
+        InputError: there is none, or no moving average beside it.
+        RecipeError: it is damaged.
+    """
+    for folder in (find_average(place).parent, place):
+        if (folder / "recipe.toml").is_file():
+            return load_recipe(folder / "recipe.toml")
+    raise InputError(place, "no recipe.toml", "a folder that `packshot train` made")
+
+
 def load_average(network: nn.Module, place: Path) -> None:
     """Load a moving average into a network of the same sizes.
 

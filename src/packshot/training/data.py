@@ -20,7 +20,7 @@ from torch import Tensor
 from packshot.errors import InputError, OutputError, RecipeError
 from packshot.lexicon import SLOTS, lexicon
 from packshot.prompt import EMBEDDING_LENGTH, colour_vector_of, embed, slot_index
-from packshot.shards import read_shards
+from packshot.shards import ShardRow, read_shards
 from packshot.training.sections import DataRecipe
 
 COLOUR_FEATURES, TEXT_FEATURES = 8, EMBEDDING_LENGTH
@@ -99,12 +99,13 @@ def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], 
             raise RecipeError("data.resolution", recipe.resolution, accepted)
         ids.append(row.id)
         pictures.append(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        slots.append([_slot_number(slot, row.slots.get(slot), f"{folder}: {row.id}") for slot in SLOTS])
-        colours.append(colour_vector_of(row.colours))
+        numbers, colour = condition_of(row)
+        slots.append(numbers)
+        colours.append(colour)
         captions.append(_captions(row.captions, row.title))
     if not ids:
         raise InputError(folder, f"no pictures in the split '{split}'", "shards with at least one")
-    values = np.array(slots, np.int64)
+    values = np.stack(slots)
     _check_vocabulary(values, vocabulary)
     stacked = np.stack(pictures)
     digest = hashlib.sha256("\n".join(ids).encode())
@@ -175,6 +176,16 @@ def draw_batch(catalogue: Catalogue, count: int, recipe: DataRecipe, generator: 
     return Batch(pictures, slots, colours, text, catalogue.slots[rows, 0])
 
 
+def condition_of(row: ShardRow) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """Slots (S,), 0 where not said, and colours (8,) of a product.
+
+    Raises:
+        InputError: the row holds a value that the lexicon does not know.
+    """
+    numbers = [_slot_number(slot, row.slots.get(slot), f"product {row.id}") for slot in SLOTS]
+    return np.array(numbers, np.int64), colour_vector_of(row.colours)
+
+
 def _slot_number(slot: str, value: str | None, where: str) -> int:
     try:
         return slot_index(slot, value)
@@ -220,11 +231,20 @@ def _embed_cached(folder: Path, unique: list[str], split: str) -> NDArray[np.flo
     embeddings = embed(unique).astype(np.float16)
     buffer = io.BytesIO()
     np.savez(buffer, key=np.array(key), embeddings=embeddings)
+    write_cache(path, buffer.getvalue())
+    return embeddings
+
+
+def write_cache(path: Path, content: bytes) -> None:
+    """Write a file beside the shards; it appears when it is complete.
+
+    Raises:
+        OutputError: it cannot be written.
+    """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(buffer.getvalue())
+        partial.write_bytes(content)
         partial.replace(path)
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise OutputError(path, error.strerror or "a failed write", "a writable folder with enough room") from None
-    return embeddings

@@ -11,13 +11,13 @@ from typing import Any
 from packshot.errors import InputError, OutputError
 from packshot.packs import write_manifest
 from packshot.training import export
-from packshot.training.checkpoint import find_average, load_average
+from packshot.training.checkpoint import load_average, read_run_recipe
 from packshot.training.flow_trainer import flow_spec
 from packshot.training.gan_trainer import gan_spec
 from packshot.training.networks.flow import FlowTransformer
 from packshot.training.networks.gan import Generator
 from packshot.training.networks.upscaler import Upscaler
-from packshot.training.recipe import Recipe, load_recipe
+from packshot.training.recipe import Recipe
 from packshot.training.upscaler_trainer import upscaler_spec
 
 INPUTS = {
@@ -45,8 +45,8 @@ def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
         OutputError: the folder cannot be written.
     """
     manifest = _card(card)
-    recipe = _recipe(run)
-    enlarge = Upscaler(upscaler_spec(_recipe(upscaler)))
+    recipe = read_run_recipe(run)
+    enlarge = Upscaler(upscaler_spec(read_run_recipe(upscaler)))
     load_average(enlarge, upscaler)
     write_generator = _flow_writer(recipe, run) if recipe.family == "flow" else _gan_writer(recipe, run)
 
@@ -81,13 +81,6 @@ def _gan_writer(recipe: Recipe, run: Path) -> Callable[[Path], None]:
         export.export_gan(network, spec.latent, spec.conditioner.width, partial / "generator.onnx")
 
     return write
-
-
-def _recipe(run: Path) -> Recipe:
-    for folder in (find_average(run).parent, run):
-        if (folder / "recipe.toml").is_file():
-            return load_recipe(folder / "recipe.toml")
-    raise InputError(run, "no recipe.toml", "a folder that `packshot train` made")
 
 
 def _write(folder: Path, manifest: Mapping[str, Any], write_graphs: Callable[[Path], None]) -> None:

@@ -185,7 +185,9 @@ def _check_whole(recipe: Recipe, where: str) -> None:
     if isinstance(data, DataRecipe) and not isinstance(network, UpscalerNetworkRecipe):
         _check_slots(data, network, where)
     if isinstance(data, FinePicturesRecipe):
+        assert isinstance(network, UpscalerNetworkRecipe)
         _check_crop(data, where)
+        _check_levels(data, network, where)
     if isinstance(network, FlowNetworkRecipe):
         _check_tokens(network, data.resolution, where)
     elif isinstance(network, GanNetworkRecipe):
@@ -208,6 +210,23 @@ def _check_crop(data: FinePicturesRecipe, where: str) -> None:
     if data.crop * 4 > data.resolution:
         accepted = f"at most {data.resolution // 4}, a fourth of data.resolution"
         raise RecipeError(f"{where}: data.crop", data.crop, accepted)
+    low, high = data.redraw_times
+    if low > high:
+        raise RecipeError(f"{where}: data.redraw_times", f"{low} to {high}", "the earlier time first")
+
+
+def _check_levels(data: FinePicturesRecipe, network: UpscalerNetworkRecipe, where: str) -> None:
+    levels = len(network.channels)
+    if len(network.blocks) != levels:
+        raise RecipeError(f"{where}: network.blocks", f"{len(network.blocks)} numbers", f"{levels}, as in channels")
+    for key, side, halvings in (
+        ("data.crop", data.crop, levels - 1),
+        ("data.crop", data.crop * 4, len(network.critic_channels)),
+        ("data.resolution", data.resolution // 4, levels - 1),
+    ):
+        if side % 2**halvings:
+            accepted = f"sides that can be halved {halvings} times, or fewer network.channels or critic_channels"
+            raise RecipeError(f"{where}: {key}", f"a map of {side} px", accepted)
 
 
 def _check_tokens(network: FlowNetworkRecipe, resolution: int, where: str) -> None:

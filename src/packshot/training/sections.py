@@ -54,11 +54,24 @@ class FinePicturesRecipe:
         resolution: side of the fine pictures in the shards, pixels; a multiple of 4.
         crop: side of the small crops that are enlarged four times, pixels of the small picture.
         flip: probability that a crop is mirrored.
+        redraw_with: folder of a flow run whose moving average redraws the small pictures, so that the upscaler learns
+            to finish what that flow makes; empty for none.
+        redraw_share: of the crops that come from redrawn pictures; the others are reduced photographs.
+        redraw_variants: of each picture.
+        redraw_times: earliest and latest time that redrawing starts from: 0 forgets the picture, 1 leaves it alone.
+        redraw_steps: evaluations with which a picture is redrawn.
+        redraw_guidance: scale of classifier-free guidance in them.
     """
 
     resolution: Annotated[int, Within(16, 4096)]
     crop: Annotated[int, Within(4, 1024)]
     flip: Annotated[float, Within(0, 1)]
+    redraw_with: str
+    redraw_share: Annotated[float, Within(0, 1)]
+    redraw_variants: Annotated[int, Within(1, 100)]
+    redraw_times: Annotated[tuple[float, float], Within(0, 0.99)]
+    redraw_steps: Annotated[int, Within(1, 1000)]
+    redraw_guidance: Annotated[float, Within(0, 20)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +101,12 @@ class GanNetworkRecipe:
 
 @dataclass(frozen=True, slots=True)
 class UpscalerNetworkRecipe:
-    """Sizes of an upscaler, see `UpscalerSpec`, and the channels of its `PatchCritic`."""
+    """Sizes of an upscaler, see `UpscalerSpec`, and the channels of its `PatchCritic`, each at half the side."""
 
-    channels: Annotated[int, Within(4, 1024)]
-    blocks: Annotated[int, Within(1, 64)]
+    channels: Annotated[tuple[int, ...], Within(4, 1024)]
+    blocks: Annotated[tuple[int, ...], Within(1, 64)]
     detail: Annotated[int, Within(1, 1024)]
-    critic_channels: Annotated[int, Within(4, 1024)]
+    critic_channels: Annotated[tuple[int, ...], Within(4, 1024)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +170,7 @@ class UpscalerObjectiveRecipe:
 
     Attributes:
         gradient: weight of `gradient_error` beside `charbonnier`.
+        matching: weight of the critic's features, wherever there is a critic; see `feature_error`.
         adversarial: weight of the critic's verdict (relativistic); 0 trains without a critic.
         adversarial_start: share of the run before which there is no critic: it learns nothing from blurs.
         adversarial_ramp: share of the run over which the weight rises from 0.
@@ -165,6 +179,7 @@ class UpscalerObjectiveRecipe:
     """
 
     gradient: Annotated[float, Within(0, 100)]
+    matching: Annotated[float, Within(0, 100)]
     adversarial: Annotated[float, Within(0, 10)]
     adversarial_start: Annotated[float, Within(0, 1)]
     adversarial_ramp: Annotated[float, Within(0.001, 1)]

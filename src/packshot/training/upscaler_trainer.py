@@ -33,7 +33,7 @@ G, C = "upscaler.", "critic."
 SHOWN, MEASURED, AT_ONCE = 12, 64, 8
 """Held-out pictures on a sheet, in its means, and in memory at a time."""
 PER_LINE = 8
-"""Two pictures in a line of the sheet, each as nearest, bicubic, ours, real."""
+"""Two pictures in a line of the sheet, four ways each."""
 
 
 def upscaler_spec(recipe: Recipe) -> UpscalerSpec:
@@ -75,11 +75,12 @@ class UpscalerTrainer:
             verdict = self._criticise(enlarged.detach(), fine, small)
             self.descent_critic.descend({"critic": verdict}, rate, number)
             self.critic.requires_grad_(False)
-            plain = self._persuade(enlarged, fine, small)
+            plain, likeness = self._persuade(enlarged, fine, small)
             weight = objective.adversarial_weight(
                 progress, wish.adversarial, wish.adversarial_start, wish.adversarial_ramp
             )
             losses["adversarial"] = weight * plain
+            losses["matching"] = wish.matching * likeness
             shown = {"critic": verdict.item(), "adversarial": plain.item()}
         self.descent.descend(losses, rate, number)
         self.average.follow(self.network, average_decay(number + 1, self.recipe.optimiser))
@@ -87,24 +88,34 @@ class UpscalerTrainer:
 
     @torch.no_grad()
     def sheet(self) -> Sheet:
-        """See `Trainer.sheet`: held-out pictures from over all of them, with `psnr` and `psnr_bicubic` in decibels."""
-        held_out = self.data.held_out
-        chosen = held_out[torch.linspace(0, len(held_out) - 1, min(MEASURED, len(held_out))).round().long()]
+        """See `Trainer.sheet`: held-out pictures from over all of them, with `psnr` and `psnr_bicubic` in decibels.
+
+        Shown are the small picture, the same enlarged by bicubic interpolation and by the network, and the real one;
+        the small one is the redrawn picture where there is one, the means are of reduced pictures always.
+        """
+        held_out, redrawn = self.data.held_out, self.data.held_out_redrawn
+        chosen = torch.linspace(0, len(held_out) - 1, min(MEASURED, len(held_out))).round().long()
         tiles: list[Tensor] = []
         ours: list[Tensor] = []
         bicubic: list[Tensor] = []
-        for some in torch.split(chosen, AT_ONCE):
-            fine = some.to(self.team.device).float() / 127.5 - 1
+        for rows in torch.split(chosen, AT_ONCE):
+            fine = self._floats(held_out[rows])
             small = objective.reduced(fine)
-            enlarged = self.average.network(small).clamp(-1, 1)
-            plain = F.interpolate(small, scale_factor=4, mode="bicubic", align_corners=False).clamp(-1, 1)
-            ours.append(objective.psnr(enlarged, fine))
-            bicubic.append(objective.psnr(plain, fine))
+            ours.append(objective.psnr(self._finished(small), fine))
+            bicubic.append(objective.psnr(_bicubic(small), fine))
             if len(tiles) * AT_ONCE < SHOWN:
-                nearest = F.interpolate(small, scale_factor=4, mode="nearest")
-                tiles.append(torch.stack([nearest, plain, enlarged, fine], dim=1))
+                seen = small if redrawn is None else self._floats(redrawn[rows])
+                nearest = F.interpolate(seen, scale_factor=4, mode="nearest")
+                tiles.append(torch.stack([nearest, _bicubic(seen), self._finished(seen), fine], dim=1))
         values = {"psnr": torch.cat(ours).mean().item(), "psnr_bicubic": torch.cat(bicubic).mean().item()}
         return Sheet(torch.cat(tiles)[:SHOWN].flatten(0, 1), PER_LINE, values)
+
+    def _finished(self, small: Tensor) -> Tensor:
+        finished: Tensor = self.average.network(small).clamp(-1, 1)
+        return finished
+
+    def _floats(self, pictures: Tensor) -> Tensor:
+        return pictures.to(self.team.device).float() / 127.5 - 1
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """See `Trainer.state`; the average is of the upscaler alone."""
@@ -124,9 +135,12 @@ class UpscalerTrainer:
 
     def _draw(self) -> tuple[Tensor, Tensor]:
         """Small and fine crops: all randomness of a step."""
-        fine = draw_crops(self.data.pictures, self.recipe.loop.batch // self.team.size, self.drawing, self.generator)
-        small = objective.degrade(fine, self.generator)
-        return small.to(self.team.device), fine.to(self.team.device)
+        crops = draw_crops(self.data, self.recipe.loop.batch // self.team.size, self.drawing, self.generator)
+        small = objective.degrade(crops.fine, self.generator)
+        if crops.redrawn is not None:
+            chosen = torch.rand(len(small), 1, 1, 1, generator=self.generator) < self.drawing.redraw_share
+            small = torch.where(chosen, crops.redrawn, small)
+        return small.to(self.team.device), crops.fine.to(self.team.device)
 
     def _enlarged(self, small: Tensor, fine: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         with precision(self.recipe, self.team):
@@ -136,12 +150,15 @@ class UpscalerTrainer:
         return enlarged, {"pixels": objective.charbonnier(enlarged, fine), "gradient": gradient}
 
     def _critic_loss(self, enlarged: Tensor, fine: Tensor, small: Tensor) -> Tensor:
-        return relativistic_discriminator(*self._verdicts(enlarged, fine, small))
-
-    def _adversarial_loss(self, enlarged: Tensor, fine: Tensor, small: Tensor) -> Tensor:
-        return relativistic_generator(*self._verdicts(enlarged, fine, small))
-
-    def _verdicts(self, enlarged: Tensor, fine: Tensor, small: Tensor) -> tuple[Tensor, Tensor]:
         with precision(self.recipe, self.team):
-            real, fake = self.critic(fine, small), self.critic(enlarged, small)
-        return real.float(), fake.float()
+            real, fake = self.critic(fine, small)[0], self.critic(enlarged, small)[0]
+        return relativistic_discriminator(real.float(), fake.float())
+
+    def _adversarial_loss(self, enlarged: Tensor, fine: Tensor, small: Tensor) -> tuple[Tensor, Tensor]:
+        with precision(self.recipe, self.team):
+            (real, wanted), (fake, found) = self.critic(fine, small), self.critic(enlarged, small)
+        return relativistic_generator(real.float(), fake.float()), objective.feature_error(found, wanted)
+
+
+def _bicubic(small: Tensor) -> Tensor:
+    return F.interpolate(small, scale_factor=4, mode="bicubic", align_corners=False).clamp(-1, 1)

@@ -1,11 +1,13 @@
-"""A ×4 super-resolution network for product pictures: residual blocks at low resolution, then sub-pixel convolution.
+"""A ×4 finishing network for product pictures: it enlarges, and gives a generator's soft pictures edges and surfaces.
 
-EDSR without batch normalisation (Lim et al. 2017), with pixel shuffle (Shi et al. 2016). It predicts the difference
-to a bilinear enlargement, so that an untrained network already gives a picture.
+Residual blocks without normalisation (EDSR; Lim et al. 2017) on maps of several sides (U-Net; Ronneberger et al. 2015),
+so that a pixel is drawn knowing what it is part of, then sub-pixel convolution (Shi et al. 2016). It predicts the
+difference to a bilinear enlargement, so that an untrained network already gives a picture.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch.nn.functional as F
@@ -19,13 +21,13 @@ class UpscalerSpec:
     """Sizes of an upscaler; complete, without defaults.
 
     Attributes:
-        channels: width of the trunk.
-        blocks: residual blocks in the trunk.
+        channels: of the maps at the input's side, half of it, a quarter …
+        blocks: residual blocks at each of these sides; half of them before the coarser sides, the rest behind.
         detail: channels of the last stage, at half of the final resolution.
     """
 
-    channels: int
-    blocks: int
+    channels: tuple[int, ...]
+    blocks: tuple[int, ...]
     detail: int
 
 
@@ -41,15 +43,41 @@ class _Residual(nn.Module):
         return grown
 
 
+class _Level(nn.Module):
+    """Residual blocks at one side, around the coarser levels: (N, channels[0], H, W) -> the same."""
+
+    def __init__(self, channels: Sequence[int], blocks: Sequence[int]) -> None:
+        super().__init__()
+        own, early = channels[0], blocks[0] // 2 if len(channels) > 1 else blocks[0]
+        self.before = nn.Sequential(*(_Residual(own) for _ in range(early)))
+        self.after = nn.Sequential(*(_Residual(own) for _ in range(blocks[0] - early)))
+        self.coarser: nn.Sequential | None = None
+        if len(channels) > 1:
+            self.coarser = nn.Sequential(
+                nn.Conv2d(own, channels[1], 3, stride=2, padding=1),
+                _Level(channels[1:], blocks[1:]),
+                nn.SiLU(),
+                nn.Conv2d(channels[1], own, 1),
+                nn.Upsample(scale_factor=2, mode="nearest"),
+            )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.before(x)
+        if self.coarser is not None:
+            x = x + self.coarser(x)
+        levelled: Tensor = self.after(x)
+        return levelled
+
+
 class Upscaler(nn.Module):
-    """(N, 3, H, W) in [-1, 1] -> (N, 3, 4H, 4W) in about [-1, 1]."""
+    """(N, 3, H, W) in [-1, 1] -> (N, 3, 4H, 4W) in about [-1, 1]; H and W multiples of 2 ** (levels - 1)."""
 
     def __init__(self, spec: UpscalerSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.head = nn.Conv2d(3, spec.channels, 3, padding=1)
-        self.trunk = nn.Sequential(*(_Residual(spec.channels) for _ in range(spec.blocks)))
-        self.grow = nn.Conv2d(spec.channels, spec.detail * 4, 3, padding=1)
+        self.head = nn.Conv2d(3, spec.channels[0], 3, padding=1)
+        self.trunk = _Level(spec.channels, spec.blocks)
+        self.grow = nn.Conv2d(spec.channels[0], spec.detail * 4, 3, padding=1)
         self.polish = nn.Sequential(nn.SiLU(), nn.Conv2d(spec.detail, spec.detail, 3, padding=1), nn.SiLU())
         self.last = zeroed(nn.Conv2d(spec.detail, 12, 3, padding=1))
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -59,24 +62,31 @@ def adversarial_weight(progress: float, weight: float, start: float, ramp: float
 class PatchCritic(nn.Module):
     """Judges patches of the enlarged picture (Isola et al. 2017), given the small one it came from."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        c = channels
-        self.net = nn.Sequential(
-            nn.utils.spectral_norm(nn.Conv2d(6, c, 4, stride=2, padding=1)),
-            nn.LeakyReLU(0.2),
-            nn.utils.spectral_norm(nn.Conv2d(c, 2 * c, 4, stride=2, padding=1)),
-            nn.LeakyReLU(0.2),
-            nn.utils.spectral_norm(nn.Conv2d(2 * c, 2 * c, 3, padding=1)),
-            nn.LeakyReLU(0.2),
-            nn.Conv2d(2 * c, 1, 3, padding=1),
-        )
+        halving = [
+            nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)), nn.LeakyReLU(0.2))
+            for a, b in pairwise([6, *channels])
+        ]
+        last = channels[-1]
+        same = nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(last, last, 3, padding=1)), nn.LeakyReLU(0.2))
+        self.stages = nn.ModuleList([*halving, same])
+        self.verdict = nn.Conv2d(last, 1, 3, padding=1)
 
-    def forward(self, picture: Tensor, small: Tensor) -> Tensor:
-        """(N, 3, 4H, 4W), (N, 3, H, W) -> (N, 1, H, W) logits."""
-        guide = F.interpolate(small, scale_factor=4, mode="nearest")
-        judged: Tensor = self.net(torch.cat([picture, guide], dim=1))
-        return judged
+    def forward(self, picture: Tensor, small: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(N, 3, 4H, 4W), (N, 3, H, W) -> logits (N, 1, h, w) and the features of every stage."""
+        x = torch.cat([picture, F.interpolate(small, scale_factor=4, mode="nearest")], dim=1)
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return self.verdict(x), features
+
+
+def feature_error(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
+    """Mean absolute difference of a critic's features, the stages alike (Wang et al. 2018, pix2pixHD, eq. 4)."""
+    errors = [(a.float() - b.float().detach()).abs().mean() for a, b in zip(found, wanted, strict=True)]
+    return torch.stack(errors).mean()
 
 
 def charbonnier(found: Tensor, wanted: Tensor) -> Tensor:
