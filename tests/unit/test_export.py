@@ -68,7 +68,7 @@ def test_gan_graph_agrees_with_pytorch(tmp_path: Path) -> None:
 
 def test_upscaler_graph_agrees_with_pytorch_at_several_sizes(tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = Upscaler(UpscalerSpec(8, 1, 4)).eval()
+    network = Upscaler(UpscalerSpec((8, 12), (2, 1), 4)).eval()
     nn.init.normal_(network.last.weight, std=0.1)
     export_upscaler(network, tmp_path / "upscaler.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "upscaler.onnx"))

@@ -227,6 +227,27 @@ def test_a_run_can_start_from_the_average_of_another(shards: Path, tmp_path: Pat
         run("gan", shards, tmp_path / "fourth", f"loop.init_from={tmp_path / 'absent'}")
 
 
+def test_a_gan_starts_from_both_networks_of_another(shards: Path, tmp_path: Path) -> None:
+    run("gan", shards, tmp_path / "first")
+    generator, both = weights(tmp_path / "first", "ema"), weights(tmp_path / "first", "model")
+    still = ["loop.steps=1", "optimiser.learning_rate=1e-8", "optimiser.weight_decay=0"]
+    run("gan", shards, tmp_path / "second", f"loop.init_from={tmp_path / 'first'}", *still)
+    expected = {name: both[name] for name in both if name.startswith("discriminator.")}
+    expected |= {f"generator.{name}": tensor for name, tensor in generator.items()}
+    for name, tensor in weights(tmp_path / "second", "model").items():
+        torch.testing.assert_close(tensor, expected[name], atol=1e-6, rtol=0)
+
+
+def test_a_gan_compares_pictures_of_one_category(shards: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    seen: list[torch.Tensor] = []
+    losses = GanTrainer._discriminator_losses
+    monkeypatch.setattr(
+        GanTrainer, "_discriminator_losses", lambda self, *given: seen.append(given[-1]) or losses(self, *given)
+    )
+    run("gan", shards, tmp_path / "out", "loop.steps=2")
+    assert len(seen) == 2 and all(torch.equal(batch, batch.sort().values) for batch in seen)
+
+
 def test_folded_guidance_trains_and_differs_from_plain(shards: Path, tmp_path: Path) -> None:
     run("flow", shards, tmp_path / "plain")
     run("flow", shards, tmp_path / "folded", "objective.guidance_scale=3.0")

@@ -59,6 +59,14 @@ def test_divergence_is_that_of_two_normals() -> None:
     assert gan.conditioning_divergence(torch.zeros(3, 4), torch.zeros(3, 4)).item() == 0
 
 
+def test_mode_seeking_pays_for_pictures_that_ignore_their_latent() -> None:
+    latent, other = torch.zeros(4, 8), torch.ones(4, 8)
+    first = torch.zeros(4, 3, 2, 2)
+    near, far = (gan.mode_seeking(first, first + step, latent, other).item() for step in (0.1, 0.4))
+    assert (near, far) == (pytest.approx(10, rel=1e-3), pytest.approx(2.5, rel=1e-3))
+    assert gan.mode_seeking(first, first, latent, other).item() == pytest.approx(1e5)
+
+
 def test_flow_loss_is_the_error_of_the_velocity() -> None:
     generator = torch.Generator().manual_seed(2)
     x, noise, guess = torch.randn(3, 2, 3, 4, 4, generator=generator)

@@ -132,15 +132,42 @@ def load_average(network: nn.Module, place: Path) -> None:
         RecipeError: its tensors have other names or shapes.
     """
     file = find_average(place)
+    _load(network, file, "")
+
+
+def load_model_part(network: nn.Module, place: Path, prefix: str) -> bool:
+    """Load one of several networks of a run from its newest weights, where they lie beside the moving average.
+
+    Args:
+        network: is changed in place, or left alone.
+        place: as in `find_average`.
+        prefix: of the network's tensors.
+
+    Returns:
+        Whether there were any.
+
+    Raises:
+        InputError: the file is damaged.
+        RecipeError: its tensors have other names or shapes.
+    """
+    file = find_average(place).with_name("model.safetensors")
+    if not file.is_file():
+        return False
+    _load(network, file, prefix)
+    return True
+
+
+def _load(network: nn.Module, file: Path, prefix: str) -> None:
     try:
-        tensors = load_file(file)
+        found = load_file(file)
     except (OSError, SafetensorError) as error:
         raise InputError(file, str(error).splitlines()[0], "a safetensors file") from None
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in found.items() if name.startswith(prefix)}
     own = network.state_dict()
     for name in sorted(own.keys() | tensors.keys()):
         ours, theirs = (list(t[name].shape) if name in t else "no such tensor" for t in (own, tensors))
         if ours != theirs:
-            raise RecipeError(file, f"{name}: {theirs}", f"{ours}, as the recipe's network has")
+            raise RecipeError(file, f"{prefix}{name}: {theirs}", f"{ours}, as the recipe's network has")
     network.load_state_dict(tensors)
 
 

@@ -70,6 +70,10 @@ class Batch:
     text: Tensor
     category: Tensor
 
+    def rows(self, order: Tensor) -> Batch:
+        """The same products in another order."""
+        return Batch(*(getattr(self, name)[order] for name in self.__slots__))
+
     def to(self, device: torch.device) -> Batch:
         """The same batch elsewhere."""
         return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))

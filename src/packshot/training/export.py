@@ -168,4 +168,4 @@ def export_gan(network: nn.Module, latent: int, width: int, path: Path) -> None:
 def export_upscaler(network: nn.Module, path: Path) -> None:
     """Write `upscaler.onnx`: x (N, 3, H, W) -> y (N, 3, 4H, 4W)."""
     free = {"x": {0: "n", 2: "h", 3: "w"}, "y": {0: "n", 2: "h4", 3: "w4"}}
-    export_graph(network.eval(), (torch.zeros(1, 3, 64, 64),), ["x"], "y", path, free_axes=free, eight_bits=False)
+    export_graph(network.eval(), (torch.zeros(1, 3, 64, 64),), ["x"], "y", path, free_axes=free, eight_bits=True)

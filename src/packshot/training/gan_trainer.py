@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from packshot.training.augment import AugmentSpec, draw_transforms, move
+from packshot.training.checkpoint import load_model_part
 from packshot.training.data import Batch, Catalogue, draw_batch
 from packshot.training.distributed import Team
 from packshot.training.networks.gan import Discriminator, GanSpec, Generator
@@ -32,6 +35,8 @@ from packshot.training.trainer import (
 )
 
 G, D = "generator.", "discriminator."
+AGAIN_EVERY = 4
+"""One condition in so many is drawn with a second latent for mode seeking."""
 
 
 def gan_spec(recipe: Recipe) -> GanSpec:
@@ -54,6 +59,8 @@ class GanTrainer:
         self.spec = gan_spec(recipe)
         self.generator, self.discriminator = Generator(self.spec), Discriminator(self.spec)
         start_from(self.generator, recipe.loop.init_from)
+        if recipe.loop.init_from:
+            load_model_part(self.discriminator, Path(recipe.loop.init_from), D)
         for network in (self.generator, self.discriminator):
             network.to(device=team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         synchronised([self.generator, self.discriminator], team)
@@ -68,8 +75,8 @@ class GanTrainer:
 
     def step(self, number: int, *, rate: float, progress: float) -> dict[str, float]:
         """See `Trainer.step`."""
-        batch, latent, noise, transforms = self._draw()
-        fake, divergence = self._generate(latent, batch.slots, batch.colours, batch.text, noise)
+        batch, latent, other, noise, transforms = self._draw()
+        fake, regular = self._generate(latent, other, batch.slots, batch.colours, batch.text, noise)
         if self.objective.augment_share:
             real, moved = move(batch.pictures, transforms), move(fake, transforms)
         else:
@@ -81,8 +88,7 @@ class GanTrainer:
             critic["penalty"] = self._penalty(real, seen, batch)
         self.descent_d.descend(critic, rate, number)
         self.discriminator.requires_grad_(False)
-        actor = self._persuade(moved, real, batch.slots, batch.colours, batch.text, batch.category)
-        actor["divergence"] = self.objective.divergence * divergence
+        actor = regular | self._persuade(moved, real, batch.slots, batch.colours, batch.text, batch.category)
         self.descent_g.descend(actor, rate, number)
         self.average.follow(self.generator, average_decay(number + 1, self.recipe.optimiser))
         shown = {f"d_{name}": value.item() for name, value in critic.items()}
@@ -109,23 +115,40 @@ class GanTrainer:
         self.descent_g.load_state(parts["optimiser"])
         self.descent_d.load_state(parts["optimiser"])
 
-    def _draw(self) -> tuple[Batch, Tensor, Tensor, Tensor]:
-        """A batch, latents, noise of conditioning augmentation, transforms: all randomness of a step, in this order."""
+    def _draw(self) -> tuple[Batch, Tensor, Tensor, Tensor, Tensor]:
+        """A batch, latents, noise of conditioning augmentation, transforms: all randomness of a step, in this order.
+
+        The batch is in order of categories, so that minibatch deviation compares pictures of one category, where a lack
+        of variety shows, and not shoes with watches, which always differ. The second latents are for mode seeking.
+        """
         count, device = self.recipe.loop.batch // self.team.size, self.team.device
         batch = draw_batch(self.catalogue, count, self.drawing, self.draws)
+        batch = batch.rows(torch.argsort(batch.category, stable=True))
         latent = torch.randn(count, self.spec.latent, generator=self.draws)
+        other = torch.randn(_again(count), self.spec.latent, generator=self.draws)
         noise = torch.randn(count, self.spec.augmented_text, generator=self.draws)
         transforms = draw_transforms(self.augment, count, self.spec.resolution, self.draws)
-        return batch.to(device), latent.to(device), noise.to(device), transforms.to(device)
+        return batch.to(device), latent.to(device), other.to(device), noise.to(device), transforms.to(device)
 
     def _make(
-        self, latent: Tensor, slots: Tensor, colours: Tensor, text: Tensor, noise: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Pictures, and the divergence of the sentences' Gaussians from the normal one."""
+        self, latent: Tensor, other: Tensor, slots: Tensor, colours: Tensor, text: Tensor, noise: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """Pictures, and the losses that need no critic: the sentences' divergence, and mode seeking.
+
+        For that, some conditions, spread over the categories, are drawn a second time.
+        """
+        wish, count, again = self.objective, len(latent), slice(None, None, AGAIN_EVERY)
         with precision(self.recipe, self.team):
-            pictures = self.generator(latent, self.generator.encode(slots, colours, text, noise))
+            condition = self.generator.encode(slots, colours, text, noise)
+            if wish.mode_seeking:
+                condition, latent = torch.cat([condition, condition[again]]), torch.cat([latent, other])
+            pictures = self.generator(latent, condition)
             mean, log_variance = self.generator.conditioner.gaussian(text)
-        return pictures, objective.conditioning_divergence(mean, log_variance)
+        losses = {"divergence": wish.divergence * objective.conditioning_divergence(mean, log_variance)}
+        if wish.mode_seeking:
+            first, second = pictures[:count][again], pictures[count:]
+            losses["modes"] = wish.mode_seeking * objective.mode_seeking(first, second, latent[:count][again], other)
+        return pictures[:count], losses
 
     def _discriminator_losses(
         self, real: Tensor, fake: Tensor, slots: Tensor, colours: Tensor, text: Tensor, category: Tensor
@@ -138,8 +161,9 @@ class GanTrainer:
             adversarial = objective.relativistic_discriminator if relativistic else objective.classic_discriminator
             losses = {"adversarial": adversarial(real_logits, fake_logits)}
             if self.objective.mismatched:
-                wrong = critic.score(on_real, condition.roll(1, 0))
-                applies = category != category.roll(1, 0)  # a neighbour of the same category might fit as well
+                half = len(category) // 2  # far away: neighbours are of one category, and might fit as well
+                wrong = critic.score(on_real, condition.roll(half, 0))
+                applies = category != category.roll(half, 0)
                 losses["mismatched"] = self.objective.mismatched * (
                     objective.mismatched_relativistic(real_logits, wrong, applies)
                     if relativistic
@@ -177,6 +201,10 @@ class GanTrainer:
 
         both = objective.zero_centred_penalty(score, real) + objective.zero_centred_penalty(score, fake)
         return both * (self.objective.penalty / 2 * self.objective.penalty_every)
+
+
+def _again(count: int) -> int:
+    return math.ceil(count / AGAIN_EVERY)
 
 
 def _category_loss(logits: Tensor, category: Tensor) -> Tensor:

@@ -144,6 +144,7 @@ class GanObjectiveRecipe:
         mismatched: weight of real pictures under another product's description as a further fake; 0 for none.
         divergence: weight of the KL term of conditioning augmentation.
         category: weight of the discriminator's auxiliary category head; 0 builds none.
+        mode_seeking: weight of the loss that wants two latents of one condition to give two pictures; 0 for none.
         discriminator_rate: D's learning rate over G's.
         augment_share: of pictures moved before D sees them.
         augment_translate: largest shift over the side.
@@ -157,6 +158,7 @@ class GanObjectiveRecipe:
     mismatched: Annotated[float, Within(0, 10)]
     divergence: Annotated[float, Within(0, 100)]
     category: Annotated[float, Within(0, 10)]
+    mode_seeking: Annotated[float, Within(0, 10)]
     discriminator_rate: Annotated[float, Within(0.01, 100)]
     augment_share: Annotated[float, Within(0, 1)]
     augment_translate: Annotated[float, Within(0, 0.5)]
@@ -238,7 +240,8 @@ class LoopRecipe:
         checkpoint_minutes: between checkpoints.
         sheet_minutes: between sample sheets; 0 for none but the last.
         tensorboard: write TensorBoard events too.
-        init_from: a run or checkpoint folder whose moving average the network starts from; empty for none.
+        init_from: a run or checkpoint folder whose moving average the network starts from, and the discriminator from
+            its own weights where the folder has them; empty for none.
     """
 
     batch: Annotated[int, Within(1, 1_000_000)]

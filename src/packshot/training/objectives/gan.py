@@ -62,6 +62,19 @@ def conditioning_divergence(mean: Tensor, log_variance: Tensor) -> Tensor:
     return 0.5 * (mean.square() + log_variance.exp() - 1 - log_variance).sum(1).mean()
 
 
+def mode_seeking(first: Tensor, second: Tensor, latent: Tensor, other: Tensor) -> Tensor:
+    """1 / ratio of the distances of pictures to those of their latents (Mao et al. 2019, MSGAN, eq. 2).
+
+    Args:
+        first: (N, 3, H, W) pictures.
+        second: the same conditions with other latents.
+        latent: (N, L) of `first`.
+        other: (N, L) of `second`.
+    """
+    apart = (first.float() - second.float()).abs().mean()
+    return 1 / (apart / (latent - other).abs().mean() + 1e-5)
+
+
 def _mean_where(values: Tensor, applies: Tensor) -> Tensor:
     weights = applies.to(values.dtype)
     return (values * weights).sum() / weights.sum().clamp(min=1)
