@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,6 +51,7 @@ class Pack:
     manifest: Mapping[str, Any]
     sha256: str
     _sessions: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -84,34 +86,32 @@ class Pack:
         return data
 
     def session(self, file: str) -> onnxruntime.InferenceSession:
-        """A session over one of the pack's graphs, opened once and kept.
+        """A session over one of the pack's graphs, opened once and kept; it computes on the calling thread alone.
+
+        More threads would make a graph of this size slower beside other sessions, whose idle threads spin, and its
+        rounding depend on the machine's cores.
 
         Raises:
             PackError: as in `read`, or the graph cannot be loaded.
         """
-        if file not in self._sessions:
-            import onnxruntime
+        with self._lock:
+            if file not in self._sessions:
+                self._sessions[file] = self._open(file)
+            return self._sessions[file]
 
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = thread_count()
-            options.log_severity_level = 3
-            # Expand eight-bit weights once, when the graph is loaded, instead of at every run.
-            options.add_session_config_entry("session.disable_quant_qdq", "1")
-            try:
-                self._sessions[file] = onnxruntime.InferenceSession(
-                    self.read(file), options, providers=["CPUExecutionProvider"]
-                )
-            except PackError:
-                raise
-            except Exception as error:  # onnxruntime raises its own unrelated classes
-                raise PackError(self.folder / file, str(error).splitlines()[0], "an ONNX graph") from None
-        return self._sessions[file]
+    def _open(self, file: str) -> onnxruntime.InferenceSession:
+        import onnxruntime
 
-
-def thread_count() -> int:
-    """Threads for one graph: the cores this process may use, at most eight."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, min(8, cores))
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = 1
+        options.log_severity_level = 3
+        # Expand eight-bit weights once, when the graph is loaded, instead of at every run.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
+        data = self.read(file)
+        try:
+            return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises its own unrelated classes
+            raise PackError(self.folder / file, str(error).splitlines()[0], "an ONNX graph") from None
 
 
 def open_pack(folder: Path) -> Pack:

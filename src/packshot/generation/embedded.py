@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,19 +18,33 @@ from packshot.framing import clear_haze
 from packshot.generation.backgrounds import Painter, painter
 from packshot.generation.colour_lock import lock_colour
 from packshot.generation.interface import GenerationRequest, Result
+from packshot.generation.parallel import in_order, worker_count
 from packshot.generation.sampling import sample_flow, times
 from packshot.packs import find_pack
 from packshot.prompt import Prompt, embed, parse
 
 Array = NDArray[np.float32]
 DEFAULT_PACK = "base"
+Item = TypeVar("Item")
+Made = TypeVar("Made")
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """One picture to make, and what is common to its request."""
+
+    request: GenerationRequest
+    prompt: Prompt
+    paint: Painter
+    condition: tuple[Array, Array]
+    index: int
 
 
 class EmbeddedBackend:
     """Generates from a `flow` or `gan` pack.
 
-    One picture is computed at a time: matrix kernels round differently for different batch sizes, and a picture must
-    not depend on its neighbours.
+    Every picture is computed by itself, on one thread: matrix kernels round differently for different batch sizes and
+    numbers of threads, and a picture must depend neither on its neighbours nor on the machine's cores.
     """
 
     name = "embedded"
@@ -63,12 +79,11 @@ class EmbeddedBackend:
         return prompt
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Result]:
-        """Yield every picture of every request, in order; see `Backend.generate`."""
-        for request in requests:
-            prompt = self.check(request)
-            paint = painter(request.background)
-            for index in range(request.count):
-                yield self._picture(request, prompt, paint, index)
+        """Yield every picture of every request, in order; see `Backend.generate`.
+
+        Several pictures are made at once, so that requests are read somewhat ahead of the results.
+        """
+        yield from self._side_by_side(self._picture, self._tasks(requests))
 
     def small_pictures(
         self, conditions: Iterable[tuple[NDArray[np.int64], Array, Array, int]]
@@ -81,17 +96,34 @@ class EmbeddedBackend:
         Yields:
             (R, R, 3) uint8.
         """
-        for slots, colours, text, seed in conditions:
-            condition = self._encode(slots[None], colours[None], text[None])
-            yield _to_bytes(
-                self._sample(condition, _generator(seed, 0), self._settings["steps"], self._settings["guidance"])
-            )
 
-    def _picture(self, request: GenerationRequest, prompt: Prompt, paint: Painter, index: int) -> Result:
+        def make(condition: tuple[NDArray[np.int64], Array, Array, int]) -> NDArray[np.uint8]:
+            slots, colours, text, seed = condition
+            encoded = self._encode(slots[None], colours[None], text[None])
+            steps, guidance = self._settings["steps"], self._settings["guidance"]
+            return _to_bytes(self._sample(encoded, _generator(seed, 0), steps, guidance))
+
+        yield from self._side_by_side(make, conditions)
+
+    def _side_by_side(self, function: Callable[[Item], Made], items: Iterable[Item]) -> Iterator[Made]:
+        workers = worker_count()
+        with ThreadPoolExecutor(workers) as pool:
+            for graph in ("generator.onnx", "upscaler.onnx"):  # load while the first sentence is understood
+                pool.submit(self.pack.session, graph)
+            yield from in_order(pool, function, items, 2 * workers)
+
+    def _tasks(self, requests: Iterable[GenerationRequest]) -> Iterator[_Task]:
+        for request in requests:
+            prompt = self.check(request)
+            paint, condition = painter(request.background), self._condition(request.prompt)
+            for index in range(request.count):
+                yield _Task(request, prompt, paint, condition, index)
+
+    def _picture(self, task: _Task) -> Result:
+        request, prompt, index = task.request, task.prompt, task.index
         steps = request.steps or int(self._settings["steps"])
         guidance = self._settings["guidance"] if request.guidance is None else request.guidance
-        condition = self._condition(request.prompt)
-        small = _to_bytes(self._sample(condition, _generator(request.seed, index), steps, guidance))
+        small = _to_bytes(self._sample(task.condition, _generator(request.seed, index), steps, guidance))
         shift = None
         if prompt.colours and request.colour_lock > 0:  # before enlarging, where it costs a sixteenth
             small, shift = lock_colour(small, prompt.colours[0].oklab, request.colour_lock)
@@ -107,7 +139,7 @@ class EmbeddedBackend:
             "colour_distance_before_lock": None if shift is None else round(shift, 4),
             "made_by": "generative model",
         }
-        return Result(paint(pixels), request, index, recipe, prompt.as_dict())
+        return Result(task.paint(pixels), request, index, recipe, prompt.as_dict())
 
     def _condition(self, text: str) -> tuple[Array, Array]:
         return _cached_condition(self, text)
