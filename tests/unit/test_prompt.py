@@ -34,6 +34,10 @@ from packshot.prompt import (
 
 # prompt | category | colours | other slots
 PROMPTS = """
+带金色链子的黑色手提包 | handbag | black, gold |
+鞋底白色的红色跑鞋 | sports_shoes | red, white |
+有红色条纹的白色T恤 | tshirt | white, red | style=striped
+一双红色的、白色的运动鞋 | sports_shoes | red, white |
 复古风格红色运动鞋 | sports_shoes | red | style=retro usage=sports
 復古風格紅色運動鞋 | sports_shoes | red | style=retro usage=sports
 retro red running shoe | sports_shoes | red | style=retro usage=sports

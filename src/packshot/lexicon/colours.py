@@ -14,6 +14,8 @@ from packshot.lexicon.matching import Span, parts_of
 from packshot.lexicon.tokens import normalise
 
 MOST_COLOURS = 2
+_LINKS = frozenset("和与及跟配带有")
+_NUMERALS = frozenset("一两二三几")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,12 +59,15 @@ def hex_of(oklab: Oklab) -> str:
 def colours_said(spans: Sequence[Span], names: Sequence[Span], words: Lexicon) -> tuple[list[Colour], list[str]]:
     """The first two colours said, else those inside the product's name; and words that have no effect.
 
+    In Chinese a part may come before the product: 金色表盘的黑色手表 is a black watch, its second colour is gold.
+
     Args:
         spans: of the whole prompt.
         names: those of them that name the product.
         words: the lexicon.
     """
     found: list[Colour] = []
+    of_parts: list[Colour] = []
     ignored: list[str] = []
     for index, span in enumerate(spans):
         if span.kind == "hex":
@@ -77,8 +82,9 @@ def colours_said(spans: Sequence[Span], names: Sequence[Span], words: Lexicon) -
         else:
             keys = [modifier.key("modifier") or "" for modifier in modifiers]
             value = reduce(_shifted, (words.modifiers[key] for key in keys), entry.oklab)
-            found.append(Colour(" ".join((*keys, entry.en[0])), typed, value))
-    found = found or _inside(names, words)
+            colour = Colour(" ".join((*keys, entry.en[0])), typed, value)
+            (of_parts if _is_of_a_part(spans, index) else found).append(colour)
+    found = found + of_parts or _inside(names, words)
     distinct = list({colour.name: colour for colour in reversed(found)}.values())[::-1]
     return distinct[:MOST_COLOURS], ignored + [colour.word for colour in distinct[MOST_COLOURS:]]
 
@@ -115,6 +121,29 @@ def _is_background(spans: Sequence[Span], index: int) -> bool:
     while index < len(spans) and spans[index].text in ("的", "colour", "color", "coloured", "colored"):
         index += 1
     return index < len(spans) and spans[index].key("background") is not None
+
+
+def _is_of_a_part(spans: Sequence[Span], index: int) -> bool:
+    """Whether the colour at `index` stands with a noun in a clause that ends with 的, ahead of the product's own."""
+    start = index
+    while start > 0 and spans[start - 1].text != "的":
+        start -= 1
+    end = next((i for i in range(index, len(spans)) if spans[i].text == "的"), None)
+    if end is None:
+        return False
+    after = any(span.kind == "han" and span.text not in _LINKS and not _tints(span) for span in spans[index:end])
+    before = any(
+        len(span.text) > 1 and span.text[0] not in _NUMERALS and _names_thing(span) for span in spans[start:index]
+    )
+    return after or before
+
+
+def _tints(span: Span) -> bool:
+    return span.key("colour") is not None or span.key("modifier") is not None
+
+
+def _names_thing(span: Span) -> bool:
+    return span.kind == "han" and {m.role for m in span.meanings} <= {"filler", "category"}
 
 
 def _shifted(oklab: Oklab, modifier: Modifier) -> Oklab:
