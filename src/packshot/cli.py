@@ -66,6 +66,10 @@ def generate(
     colour_lock: Annotated[
         float, typer.Option(help="0 leaves the colour as generated, 1 moves it onto the request.")
     ] = 1.0,
+    negative: Annotated[str, typer.Option(help="What the pictures shall move away from.")] = "",
+    towards: Annotated[str, typer.Option(help="A second prompt: the pictures go from the first to it, evenly.")] = "",
+    like: Annotated[str, typer.Option(help="A photo on plain white that the pictures start from.")] = "",
+    change: Annotated[float, typer.Option(help="How much of that photo is given up, 0 to 1.")] = 0.6,
     backend: Annotated[str, typer.Option(help="embedded, fake, or one that a plug-in adds.")] = "embedded",
     pack: Annotated[str, typer.Option(help="Model pack: a name from `packshot models`, or a folder.")] = "base",
     explain: Annotated[bool, typer.Option("--explain", help="Print how the prompts are understood, and stop.")] = False,
@@ -89,7 +93,21 @@ def generate(
         raise RequestError("--format", "jpg with a transparent background", "png or webp")
     chosen = secrets.randbelow(2**31) if seed is None else seed
     requests = [
-        GenerationRequest(prompt, count, chosen, size, background, steps, guidance, colour_lock) for prompt in prompts
+        GenerationRequest(
+            prompt,
+            count,
+            chosen,
+            size,
+            background,
+            steps=steps,
+            guidance=guidance,
+            colour_lock=colour_lock,
+            negative=negative,
+            towards=towards,
+            like=like,
+            change=change,
+        )
+        for prompt in prompts
     ]
     maker = open_backend(backend, pack)
     for request in requests:

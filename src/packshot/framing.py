@@ -55,6 +55,12 @@ def find_product(rgb: NDArray[np.uint8], tolerance: float = 0.035) -> Finding | 
     return Finding(mask, box, background, roughness)
 
 
+def is_plain_white(finding: Finding) -> bool:
+    """Whether the background is the trade's: light, without a tint, even."""
+    lightness, a, b = (float(value) for value in finding.background)
+    return lightness >= 0.93 and max(abs(a), abs(b)) <= 0.02 and finding.roughness <= 0.01
+
+
 def _reached_from_border(open_: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """Pixels of `open_` that are 4-connected to the border: sweeps in four directions until nothing changes."""
     reached = np.zeros_like(open_)

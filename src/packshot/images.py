@@ -79,6 +79,16 @@ def open_picture(
     return rgb if alpha is None else _composited(rgb, alpha, background)
 
 
+def reduced(rgb: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
+    """The picture (H, W, 3) with its longest side at most `longest_px`."""
+    height, width = rgb.shape[:2]
+    scale = longest_px / max(height, width)
+    if scale >= 1:
+        return rgb
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return np.array(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))
+
+
 def save_picture(
     pixels: NDArray[np.uint8], path: Path, *, recipe: Mapping[str, object] | None = None, quality: int = 92
 ) -> None:

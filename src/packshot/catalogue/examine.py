@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from packshot.catalogue.attributes import Attributes, attributes_of
 from packshot.catalogue.dedupe import Look, look_of
@@ -15,8 +14,8 @@ from packshot.catalogue.people import shows_person
 from packshot.catalogue.rows import BadRow, CatalogueRow, Place
 from packshot.colour import main_colours, oklab_from_srgb, srgb_from_oklab
 from packshot.errors import InputError
-from packshot.framing import Finding, find_product, square_on_white, whiten
-from packshot.images import encode_webp, open_picture
+from packshot.framing import Finding, find_product, is_plain_white, square_on_white, whiten
+from packshot.images import encode_webp, open_picture, reduced
 from packshot.shards import ShardRow, split_of
 
 REASONS = (
@@ -100,10 +99,10 @@ def examine(row: CatalogueRow, settings: Settings) -> Outcome:
     except InputError as error:
         return BadRow(row.place, product_id, f"unreadable picture: got {error.got}; accepted: {error.accepted}")
     pixels = rgb.shape[0] * rgb.shape[1]
-    rgb = _reduced(rgb, _WORKING_PX)
+    rgb = reduced(rgb, _WORKING_PX)
     made = _row_of(row, rgb, settings)
     if isinstance(made, str):
-        thumbnail = encode_webp(_reduced(rgb, THUMBNAIL_PX), quality=80)
+        thumbnail = encode_webp(reduced(rgb, THUMBNAIL_PX), quality=80)
         return Dropped(row.place, product_id, made, pixels, thumbnail)
     return Kept(row.place, made[0], pixels, made[1])
 
@@ -116,7 +115,7 @@ def _row_of(row: CatalogueRow, rgb: NDArray[np.uint8], settings: Settings) -> tu
     finding = find_product(rgb)
     if finding is None:
         return "no product found"
-    if not _plain_white(finding):
+    if not is_plain_white(finding):
         return "background not plain white"
     left, top, right, bottom = finding.box
     if max(right - left, bottom - top) < _SMALLEST_PRODUCT_PX:
@@ -158,24 +157,9 @@ def _shard_row(
     )
 
 
-def _plain_white(finding: Finding) -> bool:
-    lightness, a, b = (float(value) for value in finding.background)
-    return lightness >= 0.93 and max(abs(a), abs(b)) <= 0.02 and finding.roughness <= 0.01
-
-
 def _colours(rgb: NDArray[np.uint8], finding: Finding) -> tuple[tuple[float, float, float, float], ...]:
     """The product's main colour, and a second one where it covers more than 15 % of the product."""
     found = main_colours(oklab_from_srgb(rgb)[finding.mask])
     kept = found[:1] + [pair for pair in found[1:] if pair[1] > _SECOND_COLOUR_SHARE]
     rounded = [(*(round(float(value), 4) for value in colour), round(float(share), 4)) for colour, share in kept]
     return tuple((row[0], row[1], row[2], row[3]) for row in rounded)
-
-
-def _reduced(rgb: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
-    """The picture with its longest side at most `longest_px`."""
-    height, width = rgb.shape[:2]
-    scale = longest_px / max(height, width)
-    if scale >= 1:
-        return rgb
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    return np.array(Image.fromarray(rgb).resize(size, Image.Resampling.LANCZOS, reducing_gap=3))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
@@ -19,9 +19,12 @@ from packshot.generation.backgrounds import Painter, painter
 from packshot.generation.colour_lock import lock_colour
 from packshot.generation.interface import GenerationRequest, Result
 from packshot.generation.parallel import in_order, worker_count
-from packshot.generation.sampling import sample_flow, times
+from packshot.generation.reference import Reference, open_reference
+from packshot.generation.sampling import sample_flow, times, times_from
+from packshot.generation.wishes import Wish, Wishes, between
+from packshot.lexicon import SLOTS
 from packshot.packs import find_pack
-from packshot.prompt import Prompt, embed, parse
+from packshot.prompt import Prompt, parse
 
 Array = NDArray[np.float32]
 DEFAULT_PACK = "base"
@@ -36,7 +39,9 @@ class _Task:
     request: GenerationRequest
     prompt: Prompt
     paint: Painter
-    condition: tuple[Array, Array]
+    wish: Wish
+    away: Array
+    reference: Reference | None
     index: int
 
 
@@ -60,13 +65,15 @@ class EmbeddedBackend:
         """
         self.pack = find_pack(pack, ("flow", "gan"))
         self._settings: dict[str, Any] = dict(self.pack.manifest["generation"])
+        self._wishes = Wishes(self.pack)
 
     def check(self, request: GenerationRequest) -> Prompt:
         """Understand the request's prompt and make sure the pack can draw it, before anything is computed.
 
         Raises:
-            RequestError: nothing of the prompt is understood, it names no product, or one that the pack has not
-            learned.
+            RequestError: nothing of a prompt is understood, it names no product or one that the pack has not learned,
+                or the pack is of a kind that cannot do what is asked.
+            InputError: the photo in `like`, or the background's, cannot be used.
         """
         prompt = parse(request.prompt)
         known: list[str] = self._settings["categories"]
@@ -76,7 +83,25 @@ class EmbeddedBackend:
                 got = f"no product in '{request.prompt[:40]}'"
             raise RequestError("prompt", got, ", ".join(known))
         painter(request.background)
+        if request.towards:
+            self.check(replace(request, prompt=request.towards, towards=""))
+        if request.negative:
+            self._only_flow("negative")
+            parse(request.negative)
+        if request.like:
+            self._only_flow("like")
+            self._reference(request.like)
         return prompt
+
+    def _silence(self) -> Array:
+        return self._wishes.nothing(len(SLOTS))
+
+    def _only_flow(self, wish: str) -> None:
+        if self.pack.kind != "flow":
+            raise RequestError(wish, f"pack '{self.pack.name}', a {self.pack.kind}", "a pack of the kind 'flow'")
+
+    def _reference(self, path: str) -> Reference:
+        return open_reference(Path(path), int(self._settings["resolution"]))
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Result]:
         """Yield every picture of every request, in order; see `Backend.generate`.
@@ -99,7 +124,7 @@ class EmbeddedBackend:
 
         def make(condition: tuple[NDArray[np.int64], Array, Array, int]) -> NDArray[np.uint8]:
             slots, colours, text, seed = condition
-            encoded = self._encode(slots[None], colours[None], text[None])
+            encoded = self._wishes.encode(slots[None], colours[None], text[None]), self._silence()
             steps, guidance = self._settings["steps"], self._settings["guidance"]
             return _to_bytes(self._sample(encoded, _generator(seed, 0), steps, guidance))
 
@@ -114,19 +139,25 @@ class EmbeddedBackend:
 
     def _tasks(self, requests: Iterable[GenerationRequest]) -> Iterator[_Task]:
         for request in requests:
-            prompt = self.check(request)
-            paint, condition = painter(request.background), self._condition(request.prompt)
+            prompt, paint = self.check(request), painter(request.background)
+            reference = self._reference(request.like) if request.like else None
+            first = self._wishes.of(prompt, reference)
+            last = self._wishes.of(parse(request.towards), reference) if request.towards else first
+            away = self._wishes.of(parse(request.negative)).condition if request.negative else self._silence()
             for index in range(request.count):
-                yield _Task(request, prompt, paint, condition, index)
+                wish = between(first, last, index / (request.count - 1)) if request.towards else first
+                yield _Task(request, prompt, paint, wish, away, reference, index)
 
     def _picture(self, task: _Task) -> Result:
-        request, prompt, index = task.request, task.prompt, task.index
+        request, index = task.request, task.index
         steps = request.steps or int(self._settings["steps"])
         guidance = self._settings["guidance"] if request.guidance is None else request.guidance
-        small = _to_bytes(self._sample(task.condition, _generator(request.seed, index), steps, guidance))
+        random = _generator(request.seed, 0 if request.towards else index)
+        start = None if task.reference is None else (_from_bytes(task.reference.pixels), 1 - request.change)
+        small = _to_bytes(self._sample((task.wish.condition, task.away), random, steps, guidance, start))
         shift = None
-        if prompt.colours and request.colour_lock > 0:  # before enlarging, where it costs a sixteenth
-            small, shift = lock_colour(small, prompt.colours[0].oklab, request.colour_lock)
+        if task.wish.colour is not None and request.colour_lock > 0:  # before enlarging, where it costs a sixteenth
+            small, shift = lock_colour(small, task.wish.colour, request.colour_lock)
         pixels = clear_haze(_to_bytes(self._enlarge(_from_bytes(small))))
         pixels = _resized(pixels, request.size)
         recipe = {
@@ -137,31 +168,33 @@ class EmbeddedBackend:
             "steps": steps,
             "guidance": guidance,
             "colour_distance_before_lock": None if shift is None else round(shift, 4),
+            "like_sha256": None if task.reference is None else task.reference.sha256,
             "made_by": "generative model",
         }
-        return Result(task.paint(pixels), request, index, recipe, prompt.as_dict())
-
-    def _condition(self, text: str) -> tuple[Array, Array]:
-        return _cached_condition(self, text)
-
-    def _encode(self, slots: NDArray[np.int64], colours: Array, text: Array) -> tuple[Array, Array]:
-        """Condition vectors for the wish and for 'nothing said' (needed by guidance)."""
-        run = self.pack.session("text.onnx").run
-        names = ("slots", "colours", "text")
-        wish = run(None, dict(zip(names, (slots, colours, text), strict=True)))[0]
-        nothing = run(None, {n: np.zeros_like(v) for n, v in zip(names, (slots, colours, text), strict=True)})[0]
-        return wish, nothing
+        return Result(task.paint(pixels), request, index, recipe, task.prompt.as_dict())
 
     def _sample(
-        self, condition: tuple[Array, Array], random: np.random.Generator, steps: int, guidance: float
+        self,
+        condition: tuple[Array, Array],
+        random: np.random.Generator,
+        steps: int,
+        guidance: float,
+        start: tuple[Array, float] | None = None,
     ) -> Array:
+        """A picture (1, 3, R, R) of (wish, what to move away from), from noise or from a picture taken as of a time."""
         wish, nothing = condition
         session = self.pack.session("generator.onnx")
         if self.pack.kind == "gan":
             z = random.standard_normal((1, int(self._settings["latent"])), np.float32)
             return np.asarray(session.run(None, {"z": z, "condition": wish})[0], np.float32)
         side = int(self._settings["resolution"])
-        noise = random.standard_normal((1, 3, side, side), np.float32)
+        x = random.standard_normal((1, 3, side, side), np.float32)
+        schedule = times(steps, float(self._settings["time_shift"]))
+        if start is not None:
+            picture, now = start
+            if now >= 1:
+                return picture
+            x, schedule = np.asarray(now * picture + (1 - now) * x, np.float32), times_from(now, schedule)
         low, high = self._settings["guidance_interval"]
 
         def denoise(x: Array, t: float) -> Array:
@@ -172,17 +205,10 @@ class EmbeddedBackend:
                 predicted = unconditional + guidance * (predicted - unconditional)
             return np.asarray(predicted, np.float32)
 
-        return sample_flow(denoise, noise, times(steps, float(self._settings["time_shift"])))
+        return sample_flow(denoise, x, schedule)
 
     def _enlarge(self, small: Array) -> Array:
         return np.asarray(self.pack.session("upscaler.onnx").run(None, {"x": small})[0], np.float32)
-
-
-@lru_cache(maxsize=64)
-def _cached_condition(backend: EmbeddedBackend, text: str) -> tuple[Array, Array]:
-    prompt = parse(text)
-    slots = np.asarray([prompt.slot_values()], np.int64)
-    return backend._encode(slots, prompt.colour_vector()[None], embed([text]))
 
 
 def _generator(seed: int, index: int) -> np.random.Generator:

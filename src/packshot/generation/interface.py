@@ -29,6 +29,10 @@ class GenerationRequest:
         background: `white`, `transparent`, a colour as `#rrggbb`, or the path of a picture.
         steps: evaluations of the network per picture, 1 to 100; None takes the pack's own number.
         guidance: adherence to the prompt, 0 to 20; None takes the pack's own.
+        negative: a description that the pictures move away from; '' for none.
+        towards: a second prompt; the pictures go from the first to this one evenly, from one noise. '' for none.
+        like: path of a photo that the pictures start from; '' for none.
+        change: how much of that photo is given up, 0 to 1; at 1 only its colours are left, if the prompt names none.
         colour_lock: 0 keeps the colour as generated, 1 moves the product's main colour onto the requested one.
 
     Raises:
@@ -43,6 +47,10 @@ class GenerationRequest:
     steps: int | None = None
     guidance: float | None = None
     colour_lock: float = 1.0
+    negative: str = ""
+    towards: str = ""
+    like: str = ""
+    change: float = 0.6
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -56,6 +64,13 @@ class GenerationRequest:
         if self.guidance is not None:
             _in_range("guidance", self.guidance, 0, 20)
         _in_range("colour lock", self.colour_lock, 0, 1)
+        _in_range("change", self.change, 0, 1)
+        if self.towards and self.count < 2:
+            raise RequestError(
+                "towards", f"a count of {self.count}", "2 or more pictures, from one prompt to the other"
+            )
+        if self.negative and self.guidance is not None and self.guidance <= 1:
+            raise RequestError("negative", f"a guidance of {self.guidance:g}", "more than 1, or nothing moves away")
         if not self.background.strip():
             raise RequestError("background", "nothing", "white, transparent, #rrggbb or the path of a picture")
 

@@ -27,6 +27,11 @@ def times(steps: int, shift: float) -> NDArray[np.float64]:
     return uniform / (shift - (shift - 1) * uniform)
 
 
+def times_from(start: float, schedule: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The part of a schedule that is left for a picture already at time `start`, beginning exactly there."""
+    return np.concatenate([[start], schedule[schedule > start + 1e-6]])
+
+
 def sample_flow(denoise: Denoiser, noise: Array, schedule: NDArray[np.float64]) -> Array:
     """Follow the rectified flow from noise to a picture with a second-order multistep rule.
 
@@ -36,8 +41,8 @@ def sample_flow(denoise: Denoiser, noise: Array, schedule: NDArray[np.float64]) 
 
     Args:
         denoise: the network's prediction.
-        noise: (1, 3, R, R) standard normal.
-        schedule: from `times`.
+        noise: (1, 3, R, R) standard normal, or a noisy picture of the schedule's first time.
+        schedule: from `times` or `times_from`.
 
     Returns:
         (1, 3, R, R) in [-1, 1].
