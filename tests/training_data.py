@@ -18,16 +18,25 @@ COLOURS = {"red": (200, 30, 30), "green": (30, 160, 60), "blue": (40, 60, 200)}
 
 
 def write_drawn_shards(
-    folder: Path, *, rows: int = 24, side: int = 16, split: str = "train", fine_side: int | None = None
+    folder: Path,
+    *,
+    rows: int = 24,
+    side: int = 16,
+    split: str = "train",
+    fine_side: int | None = None,
+    varied: bool = False,
 ) -> Path:
     """Write `rows` pictures: circles are watches, squares are wallets; the last row is the only belt.
 
-    With `fine_side` there are fine pictures, of all rows but the second, and every fourth row is held out.
+    With `fine_side` there are fine pictures, of all rows but the second, and every fourth row is held out. `varied`
+    ones have sizes and places of their own, instead of three sizes in the middle.
     """
     folder.mkdir(parents=True)
     drawn = [
         _row(index, "belt" if index == rows - 1 else list(SHAPES)[index % 2], side, split) for index in range(rows)
     ]
+    if varied:
+        drawn = [dataclasses.replace(row, picture=_varied(row, index, side)) for index, row in enumerate(drawn)]
     if fine_side:
         drawn = [_with_fine(row, index, fine_side) for index, row in enumerate(drawn)]
     manifest = {"format": FORMAT, "format_version": FORMAT_VERSION, "resolution": side}
@@ -41,11 +50,21 @@ def _with_fine(row: ShardRow, index: int, side: int) -> ShardRow:
     return dataclasses.replace(row, fine_picture=fine, split="train" if index % 4 else "test")
 
 
+def _varied(row: ShardRow, index: int, side: int) -> bytes:
+    random = np.random.default_rng(index)
+    width, height = random.integers(side // 4, side - 1, 2)
+    left, top = (int(random.integers(1, side - size)) for size in (width, height))
+    return _encoded(str(row.slots["category"]), index, side, (left, top, left + int(width) - 1, top + int(height) - 1))
+
+
 def _drawn(category: str, index: int, side: int) -> bytes:
-    picture = Image.new("RGB", (side, side), "white")
     margin = 2 + index % 3
+    return _encoded(category, index, side, (margin, margin, side - 1 - margin, side - 1 - margin))
+
+
+def _encoded(category: str, index: int, side: int, box: tuple[int, int, int, int]) -> bytes:
+    picture = Image.new("RGB", (side, side), "white")
     draw = ImageDraw.Draw(picture)
-    box = (margin, margin, side - 1 - margin, side - 1 - margin)
     (draw.ellipse if category == "watch" else draw.rectangle)(box, fill=list(COLOURS.values())[index % 3])
     buffer = io.BytesIO()
     picture.save(buffer, "WEBP", lossless=True)

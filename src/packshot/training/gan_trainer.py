@@ -33,8 +33,9 @@ from packshot.training.trainer import (
     synchronised,
     without_prefix,
 )
+from packshot.training.watch import Guard
 
-G, D = "generator.", "discriminator."
+G, D, GUARD = "generator.", "discriminator.", "guard."
 AGAIN_EVERY = 4
 """One condition in so many is drawn with a second latent for mode seeking."""
 
@@ -69,12 +70,14 @@ class GanTrainer:
         self.descent_g = Descent(self.generator, G, recipe.optimiser, peak, team)
         self.descent_d = Descent(self.discriminator, D, recipe.optimiser, peak * wish.discriminator_rate, team)
         self.augment = AugmentSpec(wish.augment_share, wish.augment_translate, wish.augment_zoom, wish.augment_flip)
+        self.guard = Guard(wish.watch, catalogue, team.device, team.leads)
         self._generate = compiled(self._make, recipe)
         self._criticise = compiled(self._discriminator_losses, recipe)
         self._persuade = compiled(self._generator_losses, recipe)
 
     def step(self, number: int, *, rate: float, progress: float) -> dict[str, float]:
         """See `Trainer.step`."""
+        watched = self.guard.look(number, partial(gan_sample, self.average.network), self._parts, self._load_parts)
         batch, latent, other, noise, transforms = self._draw()
         fake, regular = self._generate(latent, other, batch.slots, batch.colours, batch.text, noise)
         if self.objective.augment_share:
@@ -91,7 +94,7 @@ class GanTrainer:
         actor = regular | self._persuade(moved, real, batch.slots, batch.colours, batch.text, batch.category)
         self.descent_g.descend(actor, rate, number)
         self.average.follow(self.generator, average_decay(number + 1, self.recipe.optimiser))
-        shown = {f"d_{name}": value.item() for name, value in critic.items()}
+        shown = watched | {f"d_{name}": value.item() for name, value in critic.items()}
         return shown | {f"g_{name}": value.item() for name, value in actor.items()}
 
     def sheet(self) -> Sheet:
@@ -100,15 +103,23 @@ class GanTrainer:
             return catalogue_sheet(self.catalogue, partial(gan_sample, self.average.network), self.team.device)
 
     def state(self) -> dict[str, dict[str, Tensor]]:
-        """See `Trainer.state`; the average is of the generator alone."""
+        """See `Trainer.state`; the average is of the generator alone, the guard's best state is a part of `model`."""
+        parts = self._parts()
+        return {**parts, "model": parts["model"] | prefixed(GUARD, self.guard.state())}
+
+    def load_state(self, parts: Parts) -> None:
+        """See `Trainer.load_state`."""
+        self._load_parts(parts)
+        self.guard.load_state(without_prefix(GUARD, parts["model"]))
+
+    def _parts(self) -> dict[str, dict[str, Tensor]]:
         return {
             "model": prefixed(G, self.generator.state_dict()) | prefixed(D, self.discriminator.state_dict()),
             "ema": self.average.network.state_dict(),
             "optimiser": self.descent_g.state() | self.descent_d.state(),
         }
 
-    def load_state(self, parts: Parts) -> None:
-        """See `Trainer.load_state`."""
+    def _load_parts(self, parts: Parts) -> None:
         self.generator.load_state_dict(without_prefix(G, parts["model"]))
         self.discriminator.load_state_dict(without_prefix(D, parts["model"]))
         self.average.network.load_state_dict(parts["ema"])
@@ -138,16 +149,17 @@ class GanTrainer:
         For that, some conditions, spread over the categories, are drawn a second time.
         """
         wish, count, again = self.objective, len(latent), slice(None, None, AGAIN_EVERY)
+        seeking = wish.mode_seeking + self.guard.mode_seeking
         with precision(self.recipe, self.team):
             condition = self.generator.encode(slots, colours, text, noise)
-            if wish.mode_seeking:
+            if seeking:
                 condition, latent = torch.cat([condition, condition[again]]), torch.cat([latent, other])
             pictures = self.generator(latent, condition)
             mean, log_variance = self.generator.conditioner.gaussian(text)
         losses = {"divergence": wish.divergence * objective.conditioning_divergence(mean, log_variance)}
-        if wish.mode_seeking:
+        if seeking:
             first, second = pictures[:count][again], pictures[count:]
-            losses["modes"] = wish.mode_seeking * objective.mode_seeking(first, second, latent[:count][again], other)
+            losses["modes"] = seeking * objective.mode_seeking(first, second, latent[:count][again], other)
         return pictures[:count], losses
 
     def _discriminator_losses(
@@ -200,7 +212,7 @@ class GanTrainer:
             return critic.score(critic.features(pictures), condition)
 
         both = objective.zero_centred_penalty(score, real) + objective.zero_centred_penalty(score, fake)
-        return both * (self.objective.penalty / 2 * self.objective.penalty_every)
+        return both * (self.objective.penalty / 2 * self.objective.penalty_every * self.guard.penalty_factor)
 
 
 def _again(count: int) -> int:

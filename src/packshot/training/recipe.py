@@ -60,7 +60,8 @@ class Recipe:
             tables: list[str] = []
             for key, value in dataclasses.asdict(getattr(self, section)).items():
                 if isinstance(value, dict):
-                    tables += ["", f"[{section}.{key}]", *(f"{_toml_value(k)} = {v!r}" for k, v in value.items())]
+                    rows = (f"{_toml_key(k)} = {_toml_value(v)}" for k, v in value.items())
+                    tables += ["", f"[{section}.{key}]", *rows]
                 else:
                     lines.append(f"{key} = {_toml_value(value)}")
             lines += tables
@@ -154,6 +155,9 @@ def _build(kind: type, table: Any, where: str, section: str) -> Any:
 def _value(value: Any, hint: Any, limits: Within | None, where: str) -> Any:
     """Check one value against its type and range; ints pass as floats, lists become tuples."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        file, _, section = where.rpartition(": ")
+        return _build(hint, value, file, section)
     if origin is Annotated:
         return _value(value, arguments[0], arguments[1], where)
     if origin is Literal:
@@ -221,7 +225,7 @@ def _check_levels(data: FinePicturesRecipe, network: UpscalerNetworkRecipe, wher
         raise RecipeError(f"{where}: network.blocks", f"{len(network.blocks)} numbers", f"{levels}, as in channels")
     for key, side, halvings in (
         ("data.crop", data.crop, levels - 1),
-        ("data.crop", data.crop * 4, len(network.critic_channels)),
+        ("data.crop", data.crop, len(network.critic_channels) - 1),
         ("data.resolution", data.resolution // 4, levels - 1),
     ):
         if side % 2**halvings:
@@ -253,6 +257,10 @@ def _check_guidance(objective: FlowObjectiveRecipe, init_from: str, where: str) 
     if objective.guidance_scale != 1 and not objective.guidance_start and not init_from:
         accepted = "above 0, or a trained network in loop.init_from: an untrained one can guide nobody"
         raise RecipeError(f"{where}: objective.guidance_start", objective.guidance_start, accepted)
+
+
+def _toml_key(key: str) -> str:
+    return key if key.replace("_", "a").isalnum() and key.isascii() else json.dumps(key, ensure_ascii=False)
 
 
 def _toml_value(value: Any) -> str:

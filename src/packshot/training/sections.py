@@ -101,7 +101,7 @@ class GanNetworkRecipe:
 
 @dataclass(frozen=True, slots=True)
 class UpscalerNetworkRecipe:
-    """Sizes of an upscaler, see `UpscalerSpec`, and the channels of its `PatchCritic`, each at half the side."""
+    """Sizes of an upscaler, see `UpscalerSpec`, and the channels of its `PatchCritic` (crop's side, half of it …)."""
 
     channels: Annotated[tuple[int, ...], Within(4, 1024)]
     blocks: Annotated[tuple[int, ...], Within(1, 64)]
@@ -134,6 +134,29 @@ class FlowObjectiveRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class WatchRecipe:
+    """How a GAN is watched for mode collapse, and what is done about it; see `watch.py`.
+
+    Attributes:
+        every: steps between readings; 0 for none.
+        pictures: conditions that are looked at.
+        least_diversity: under this the alarm rings.
+        least_coverage: under this share of the best coverage so far it rings, too.
+        penalty_factor: every alarm multiplies the gradient penalties by this.
+        mode_seeking: every alarm adds this to the weight of mode seeking.
+        most_alarms: so often the run goes back to its best state; later alarms are only told.
+    """
+
+    every: Annotated[int, Within(0, 1_000_000)]
+    pictures: Annotated[int, Within(8, 100_000)]
+    least_diversity: Annotated[float, Within(0, 10)]
+    least_coverage: Annotated[float, Within(0, 1)]
+    penalty_factor: Annotated[float, Within(1, 100)]
+    mode_seeking: Annotated[float, Within(0, 10)]
+    most_alarms: Annotated[int, Within(0, 1000)]
+
+
+@dataclass(frozen=True, slots=True)
 class GanObjectiveRecipe:
     """What a GAN is asked for; see `objectives/gan.py`.
 
@@ -150,6 +173,7 @@ class GanObjectiveRecipe:
         augment_translate: largest shift over the side.
         augment_zoom: largest change of scale.
         augment_flip: probability of mirroring among the moved.
+        watch: for mode collapse.
     """
 
     loss: Literal["relativistic", "classic"]
@@ -164,6 +188,7 @@ class GanObjectiveRecipe:
     augment_translate: Annotated[float, Within(0, 0.5)]
     augment_zoom: Annotated[float, Within(0, 0.5)]
     augment_flip: Annotated[float, Within(0, 1)]
+    watch: WatchRecipe
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,22 +60,26 @@ def adversarial_weight(progress: float, weight: float, start: float, ramp: float
 
 
 class PatchCritic(nn.Module):
-    """Judges patches of the enlarged picture (Isola et al. 2017), given the small one it came from."""
+    """Judges patches of the enlarged picture (Isola et al. 2017), given the small one it came from.
+
+    Every block of 4x4 pixels goes to channels first, beside the small picture's pixel that it came from.
+    """
 
     def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        halving = [
-            nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(a, b, 4, stride=2, padding=1)), nn.LeakyReLU(0.2))
-            for a, b in pairwise([6, *channels])
-        ]
-        last = channels[-1]
-        same = nn.Sequential(nn.utils.spectral_norm(nn.Conv2d(last, last, 3, padding=1)), nn.LeakyReLU(0.2))
-        self.stages = nn.ModuleList([*halving, same])
-        self.verdict = nn.Conv2d(last, 1, 3, padding=1)
+        sizes = [3 * 16 + 3, *channels]
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.utils.spectral_norm(nn.Conv2d(a, b, 3, stride=2 if index else 1, padding=1)),
+                nn.LeakyReLU(0.2),
+            )
+            for index, (a, b) in enumerate(pairwise(sizes))
+        )
+        self.verdict = nn.Conv2d(sizes[-1], 1, 3, padding=1)
 
     def forward(self, picture: Tensor, small: Tensor) -> tuple[Tensor, list[Tensor]]:
         """(N, 3, 4H, 4W), (N, 3, H, W) -> logits (N, 1, h, w) and the features of every stage."""
-        x = torch.cat([picture, F.interpolate(small, scale_factor=4, mode="nearest")], dim=1)
+        x = torch.cat([F.pixel_unshuffle(picture, 4), small], dim=1).to(memory_format=torch.channels_last)
         features = []
         for stage in self.stages:
             x = stage(x)
