@@ -200,7 +200,7 @@ def train(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a flow or gan run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a flow, gan or vae run.")],
     upscaler: Annotated[Path, typer.Option(help="Folder of an upscaler run.")],
     card: Annotated[Path, typer.Option(help="TOML model card; see recipes/cards/.")],
     out: Annotated[Path, typer.Option(help="Folder of the pack; replaced as a whole.")],

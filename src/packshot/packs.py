@@ -60,7 +60,7 @@ class Pack:
 
     @property
     def kind(self) -> str:
-        """What the pack is for, such as `flow`, `gan` or `judge`."""
+        """What the pack is for, such as `flow`, `gan`, `vae` or `judge`."""
         return str(self.manifest["kind"])
 
     def read(self, file: str) -> bytes:

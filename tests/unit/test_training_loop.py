@@ -27,10 +27,13 @@ from packshot.training.loop import train  # noqa: E402
 from packshot.training.recipe import load_recipe  # noqa: E402
 from packshot.training.schedule import average_decay, rate_factor  # noqa: E402
 from packshot.training.trainer import TrainingDiverged  # noqa: E402
+from packshot.training.vae_trainer import VaeTrainer  # noqa: E402
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-TRAINERS = {"flow": FlowTrainer, "gan": GanTrainer}
-families = pytest.mark.parametrize("family", ["flow", "gan"])
+TRAINERS = {"flow": FlowTrainer, "gan": GanTrainer, "vae": VaeTrainer}
+TELLING = {"flow": "loss", "gan": "d_category", "vae": "reconstruction"}
+"""What falls in the log of each family."""
+families = pytest.mark.parametrize("family", ["flow", "gan", "vae"])
 
 
 @pytest.fixture(scope="module")
@@ -150,11 +153,11 @@ def test_another_recipe_or_other_data_are_refused(shards: Path, tmp_path: Path) 
 
 
 @families
-def test_training_lowers_the_loss_of_the_flow_and_moves_the_gan(family: str, shards: Path, tmp_path: Path) -> None:
+def test_training_lowers_what_it_should(family: str, shards: Path, tmp_path: Path) -> None:
     settings = ["loop.steps=60", "loop.log_every=20", "optimiser.learning_rate=0.003"]
     run(family, shards, tmp_path / "out", *settings)
     lines = [json.loads(line) for line in (tmp_path / "out/log.jsonl").read_text(encoding="utf-8").splitlines()]
-    name = "loss" if family == "flow" else "d_category"
+    name = TELLING[family]
     assert lines[-1][name] < 0.8 * lines[0][name]
 
 
@@ -325,7 +328,7 @@ def test_two_processes_train_as_one(family: str, shards: Path, tmp_path: Path) -
         [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
         for folder in (tmp_path / "alone", out)
     )
-    name = "loss" if family == "flow" else "d_category"
+    name = TELLING[family]
     assert [line["step"] for line in together] == [20, 40]
     assert together[1][name] < together[0][name]
     assert together[1][name] == pytest.approx(alone[1][name], rel=0.5)

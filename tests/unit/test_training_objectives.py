@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from packshot.training.augment import AugmentSpec, draw_transforms, move  # noqa: E402
-from packshot.training.objectives import flow, gan  # noqa: E402
+from packshot.training.objectives import flow, gan, vae  # noqa: E402
 
 
 def test_undecided_classic_discriminator_pays_two_log_two() -> None:
@@ -65,6 +65,26 @@ def test_mode_seeking_pays_for_pictures_that_ignore_their_latent() -> None:
     near, far = (gan.mode_seeking(first, first + step, latent, other).item() for step in (0.1, 0.4))
     assert (near, far) == (pytest.approx(10, rel=1e-3), pytest.approx(2.5, rel=1e-3))
     assert gan.mode_seeking(first, first, latent, other).item() == pytest.approx(1e5)
+
+
+def test_latent_divergence_counts_every_dimension_as_at_least_its_free_bits() -> None:
+    mean, log_variance = torch.tensor([[0.5, 0.0], [-1.0, 0.0]]), torch.zeros(2, 2)
+    expected = (0.5**2 + 1) / 4  # mean over the batch of m^2 / 2; the second dimension is the prior itself
+    assert vae.latent_divergence(mean, log_variance, 0.0).item() == pytest.approx(expected)
+    assert vae.latent_divergence(mean, log_variance, 0.1).item() == pytest.approx(expected + 0.1)
+    torch.testing.assert_close(
+        vae.latent_divergence(mean, log_variance, 0.0), gan.conditioning_divergence(mean, log_variance)
+    )
+    assert [vae.beta_weight(p, 0.01, 0.5) for p in (0, 0.25, 0.5, 1)] == [0, 0.005, 0.01, 0.01]
+
+
+def test_a_reparameterised_draw_has_the_mean_and_deviation() -> None:
+    noise = torch.randn(20_000, 1, generator=torch.Generator().manual_seed(0))
+    mean = torch.full_like(noise, 2.0, requires_grad=True)
+    drawn = vae.reparameterised(mean, torch.full_like(noise, 2 * math.log(0.5)), noise)
+    assert drawn.mean().item() == pytest.approx(2, abs=0.02) and drawn.std().item() == pytest.approx(0.5, abs=0.02)
+    drawn.sum().backward()
+    assert mean.grad is not None and (mean.grad == 1).all()
 
 
 def test_flow_loss_is_the_error_of_the_velocity() -> None:

@@ -8,7 +8,7 @@ from packshot.errors import RecipeError
 from packshot.training.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-NAMES = ("flow", "gan", "gan-classic", "upscaler", "tiny-flow", "tiny-gan", "tiny-upscaler")
+NAMES = ("flow", "gan", "gan-classic", "vae", "upscaler", "tiny-flow", "tiny-gan", "tiny-vae", "tiny-upscaler")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,7 +42,7 @@ def test_overrides_reach_values_and_tables_of_names() -> None:
         ("objective.loss='hinge'", "'relativistic' or 'classic'"),
         ("network.generator_channels=[64, 32]", "one number for each of the sides"),
         ("data.drop_slots=[0.1]", "as many as network.vocabulary"),
-        ("family=vae", "'flow' or 'gan' or 'upscaler'"),
+        ("family=unet", "'flow' or 'gan' or 'vae' or 'upscaler'"),
         ("optimiser.matrix_optimiser=muon", "'adamw': the family 'gan' has no transformer blocks"),
         ("loop", "section.key=value"),
         ("family.x=1", "a table before the last dot"),

@@ -46,7 +46,7 @@ class _Task:
 
 
 class EmbeddedBackend:
-    """Generates from a `flow` or `gan` pack.
+    """Generates from a `flow`, `gan` or `vae` pack.
 
     Every picture is computed by itself, on one thread: matrix kernels round differently for different batch sizes and
     numbers of threads, and a picture must depend neither on its neighbours nor on the machine's cores.
@@ -63,7 +63,7 @@ class EmbeddedBackend:
         Raises:
             PackError: there is no such pack, or it is damaged.
         """
-        self.pack = find_pack(pack, ("flow", "gan"))
+        self.pack = find_pack(pack, ("flow", "gan", "vae"))
         self._settings: dict[str, Any] = dict(self.pack.manifest["generation"])
         self._wishes = Wishes(self.pack)
 
@@ -184,7 +184,7 @@ class EmbeddedBackend:
         """A picture (1, 3, R, R) of (wish, what to move away from), from noise or from a picture taken as of a time."""
         wish, nothing = condition
         session = self.pack.session("generator.onnx")
-        if self.pack.kind == "gan":
+        if self.pack.kind != "flow":
             z = random.standard_normal((1, int(self._settings["latent"])), np.float32)
             return np.asarray(session.run(None, {"z": z, "condition": wish})[0], np.float32)
         side = int(self._settings["resolution"])

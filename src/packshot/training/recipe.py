@@ -28,12 +28,15 @@ from packshot.training.sections import (
     OptimiserRecipe,
     UpscalerNetworkRecipe,
     UpscalerObjectiveRecipe,
+    VaeNetworkRecipe,
+    VaeObjectiveRecipe,
     Within,
 )
 
 FAMILIES: dict[str, tuple[type, type, type]] = {
     "flow": (DataRecipe, FlowNetworkRecipe, FlowObjectiveRecipe),
     "gan": (DataRecipe, GanNetworkRecipe, GanObjectiveRecipe),
+    "vae": (DataRecipe, VaeNetworkRecipe, VaeObjectiveRecipe),
     "upscaler": (FinePicturesRecipe, UpscalerNetworkRecipe, UpscalerObjectiveRecipe),
 }
 """Sections [data], [network] and [objective] of each family."""
@@ -45,10 +48,10 @@ LIMITS = ("steps", "max_minutes", "log_every", "checkpoint_minutes", "sheet_minu
 class Recipe:
     """A whole recipe; `data`, `network` and `objective` are of the family's own types."""
 
-    family: Literal["flow", "gan", "upscaler"]
+    family: Literal["flow", "gan", "vae", "upscaler"]
     data: DataRecipe | FinePicturesRecipe
-    network: FlowNetworkRecipe | GanNetworkRecipe | UpscalerNetworkRecipe
-    objective: FlowObjectiveRecipe | GanObjectiveRecipe | UpscalerObjectiveRecipe
+    network: FlowNetworkRecipe | GanNetworkRecipe | VaeNetworkRecipe | UpscalerNetworkRecipe
+    objective: FlowObjectiveRecipe | GanObjectiveRecipe | VaeObjectiveRecipe | UpscalerObjectiveRecipe
     optimiser: OptimiserRecipe
     loop: LoopRecipe
 
@@ -194,7 +197,7 @@ def _check_whole(recipe: Recipe, where: str) -> None:
         _check_levels(data, network, where)
     if isinstance(network, FlowNetworkRecipe):
         _check_tokens(network, data.resolution, where)
-    elif isinstance(network, GanNetworkRecipe):
+    elif isinstance(network, GanNetworkRecipe | VaeNetworkRecipe):
         _check_channels(network, data.resolution, where)
     if isinstance(recipe.objective, FlowObjectiveRecipe):
         _check_guidance(recipe.objective, recipe.loop.init_from, where)
@@ -203,7 +206,9 @@ def _check_whole(recipe: Recipe, where: str) -> None:
         raise RecipeError(f"{where}: optimiser.matrix_optimiser", "'muon'", accepted)
 
 
-def _check_slots(data: DataRecipe, network: FlowNetworkRecipe | GanNetworkRecipe, where: str) -> None:
+def _check_slots(
+    data: DataRecipe, network: FlowNetworkRecipe | GanNetworkRecipe | VaeNetworkRecipe, where: str
+) -> None:
     if len(data.drop_slots) != len(network.vocabulary):
         raise RecipeError(f"{where}: data.drop_slots", len(data.drop_slots), "as many as network.vocabulary has")
 
@@ -240,11 +245,11 @@ def _check_tokens(network: FlowNetworkRecipe, resolution: int, where: str) -> No
         raise RecipeError(f"{where}: network.heads", network.heads, f"a divisor of network.width ({network.width})")
 
 
-def _check_channels(network: GanNetworkRecipe, resolution: int, where: str) -> None:
-    for key, channels, last in (
-        ("generator_channels", network.generator_channels, 1),
-        ("discriminator_channels", network.discriminator_channels, 2),
-    ):
+def _check_channels(network: GanNetworkRecipe | VaeNetworkRecipe, resolution: int, where: str) -> None:
+    names = ("generator", "discriminator") if isinstance(network, GanNetworkRecipe) else ("decoder", "encoder")
+    for name, last in zip(names, (1, 2), strict=True):
+        key = f"{name}_channels"
+        channels = getattr(network, key)
         if 4 * 2 ** (len(channels) - 1) * last != resolution:
             wanted = f"one number for each of the sides 4, 8, … {resolution // last}"
             raise RecipeError(f"{where}: network.{key}", f"{len(channels)} numbers", wanted)

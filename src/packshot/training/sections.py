@@ -100,6 +100,19 @@ class GanNetworkRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class VaeNetworkRecipe:
+    """Sizes of an encoder and a decoder; see `VaeSpec`. `vocabulary` has a size per slot, with room to append."""
+
+    latent: Annotated[int, Within(1, 4096)]
+    style: Annotated[int, Within(8, 4096)]
+    augmented_text: Annotated[int, Within(1, 4096)]
+    condition: Annotated[int, Within(8, 4096)]
+    decoder_channels: Annotated[tuple[int, ...], Within(4, 4096)]
+    encoder_channels: Annotated[tuple[int, ...], Within(4, 4096)]
+    vocabulary: Annotated[tuple[int, ...], Within(2, 100_000)]
+
+
+@dataclass(frozen=True, slots=True)
 class UpscalerNetworkRecipe:
     """Sizes of an upscaler, see `UpscalerSpec`, and the channels of its `PatchCritic` (crop's side, half of it …)."""
 
@@ -189,6 +202,25 @@ class GanObjectiveRecipe:
     augment_zoom: Annotated[float, Within(0, 0.5)]
     augment_flip: Annotated[float, Within(0, 1)]
     watch: WatchRecipe
+
+
+@dataclass(frozen=True, slots=True)
+class VaeObjectiveRecipe:
+    """What a VAE is asked for; see `objectives/vae.py`.
+
+    Attributes:
+        beta: weight of the latents' divergence, in nats per picture, beside the mean error of a pixel.
+        beta_ramp: share of the run over which it rises from 0.
+        free_bits: nats of each latent dimension that cost nothing.
+        gradient: weight of `gradient_error` beside `charbonnier`.
+        divergence: weight of the KL term of conditioning augmentation.
+    """
+
+    beta: Annotated[float, Within(0, 100)]
+    beta_ramp: Annotated[float, Within(0.001, 1)]
+    free_bits: Annotated[float, Within(0, 10)]
+    gradient: Annotated[float, Within(0, 100)]
+    divergence: Annotated[float, Within(0, 100)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -141,6 +141,10 @@ class Generator(nn.Module):
         encoded: Tensor = self.conditioner(slots, colours, text, noise)
         return encoded
 
+    def prepared(self, latent: Tensor) -> Tensor:
+        """The latent on the sphere of radius sqrt(latent) (Karras et al. 2018, pixel norm)."""
+        return latent * torch.rsqrt(latent.square().mean(1, keepdim=True) + 1e-8)
+
     def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
         """Make pictures.
 
@@ -151,7 +155,7 @@ class Generator(nn.Module):
         Returns:
             (N, 3, R, R) in [-1, 1].
         """
-        latent = latent * torch.rsqrt(latent.square().mean(1, keepdim=True) + 1e-8)
+        latent = self.prepared(latent)
         style = self.mapping(torch.cat([latent.to(condition.dtype), condition], dim=1))
         x = self.seed(style).view(len(latent), -1, COARSEST, COARSEST)
         x = x.to(memory_format=torch.channels_last)
@@ -160,7 +164,7 @@ class Generator(nn.Module):
         return torch.tanh(self.last(self.norm(x, style)).float())
 
 
-class _DownBlock(nn.Module):
+class DownBlock(nn.Module):
     """(N, in, H, W) -> (N, out, H/2, W/2)."""
 
     def __init__(self, channels_in: int, channels_out: int) -> None:
@@ -170,6 +174,7 @@ class _DownBlock(nn.Module):
         self.skip = nn.Conv2d(channels_in, channels_out, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
         shrunk = self.conv2(F.leaky_relu(self.conv1(F.leaky_relu(x, 0.2)), 0.2))
         total: Tensor = (shrunk + self.skip(F.avg_pool2d(x, 2))) * math.sqrt(0.5)
         return total
@@ -187,7 +192,7 @@ class Discriminator(nn.Module):
         channels, width = spec.discriminator_channels, spec.conditioner.width
         # Pixels go to channels first: a quarter of the positions, and 2×2 blocks overlap again in the 3×3 kernels.
         self.stem = nn.Conv2d(12, channels[0], 3, padding=1)
-        self.blocks = nn.ModuleList(_DownBlock(a, b) for a, b in pairwise(channels))
+        self.blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(channels))
         self.conv = nn.Conv2d(channels[-1] + 1, channels[-1], 3, padding=1)
         self.flat = nn.Linear(channels[-1] * COARSEST**2, width)
         self.real = nn.Linear(width, 1)
