@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -62,9 +63,14 @@ def is_plain_white(finding: Finding) -> bool:
 
 
 def _reached_from_border(open_: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Pixels of `open_` that are 4-connected to the border: sweeps in four directions until nothing changes."""
-    reached = np.zeros_like(open_)
-    reached[0], reached[-1], reached[:, 0], reached[:, -1] = open_[0], open_[-1], open_[:, 0], open_[:, -1]
+    """Pixels of `open_` that are 4-connected to the border."""
+    seed = np.zeros_like(open_)
+    seed[0], seed[-1], seed[:, 0], seed[:, -1] = open_[0], open_[-1], open_[:, 0], open_[:, -1]
+    return _flooded(seed, open_)
+
+
+def _flooded(reached: NDArray[np.bool_], open_: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Pixels of `open_` 4-connected to `reached`, which is changed: sweeps in four directions until nothing changes."""
     while True:
         before = int(reached.sum())
         for view, passable in ((reached, open_), (reached[::-1], open_[::-1])):
@@ -75,6 +81,17 @@ def _reached_from_border(open_: NDArray[np.bool_]) -> NDArray[np.bool_]:
                 view[row] |= view[row - 1] & passable[row]
         if int(reached.sum()) == before:
             return reached
+
+
+def _pieces(mask: NDArray[np.bool_]) -> Iterator[NDArray[np.bool_]]:
+    """The 4-connected pieces of a mask."""
+    left = mask.copy()
+    while left.any():
+        seed = np.zeros_like(left)
+        seed.flat[int(left.argmax())] = True
+        piece = _flooded(seed, left)
+        left &= ~piece
+        yield piece
 
 
 def _without_specks(mask: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -116,6 +133,35 @@ def whiten(rgb: NDArray[np.uint8], background: NDArray[np.uint8]) -> NDArray[np.
     gain = 255.0 / np.maximum(background.astype(np.float32), 1.0)
     lifted = rgb.astype(np.float32) * gain
     return np.where(lifted >= 252.5, 255, np.rint(np.clip(lifted, 0, 255))).astype(np.uint8)
+
+
+def clear_crumbs(rgb: NDArray[np.uint8], share: float = 0.02) -> NDArray[np.uint8]:
+    """Paint over what lies beside the product: pieces of less than `share` of all that stands out, and their rims.
+
+    Pairs and sets stay, since their pieces are larger.
+
+    Args:
+        rgb: (H, W, 3) sRGB bytes on white.
+        share: of the area of everything that is not background.
+
+    Returns:
+        (H, W, 3) sRGB bytes.
+    """
+    finding = find_product(rgb)
+    if finding is None:
+        return rgb
+    limit = share * int(finding.mask.sum())
+    crumbs = [piece for piece in _pieces(finding.mask) if int(piece.sum()) < limit]
+    if not crumbs:
+        return rgb
+    painted = np.logical_or.reduce(crumbs)
+    kept = finding.mask & ~painted
+    for _ in range(2):
+        padded = np.pad(painted, 1)
+        painted = padded[2:, 1:-1] | padded[:-2, 1:-1] | padded[1:-1, 2:] | padded[1:-1, :-2] | painted
+    cleared = rgb.copy()
+    cleared[painted & ~kept] = 255
+    return cleared
 
 
 def clear_haze(rgb: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from packshot.framing import PRODUCT_SHARE, clear_haze, find_product, square_on_white, whiten
+from packshot.framing import PRODUCT_SHARE, clear_crumbs, clear_haze, find_product, square_on_white, whiten
 
 
 def scene(
@@ -82,3 +82,15 @@ def test_haze_becomes_exact_white_and_everything_darker_is_copied() -> None:
     assert (np.diff(cleared[0, :, 0].astype(int)) >= 0).all()
     yellow = np.full((2, 2, 3), (255, 250, 120), np.uint8)
     assert (clear_haze(yellow) == yellow).all()
+
+
+def test_crumbs_go_and_pairs_stay() -> None:
+    pixels = np.full((64, 64, 3), 255, np.uint8)
+    pixels[10:50, 5:25] = pixels[10:50, 35:55] = (40, 60, 120)
+    pair = pixels.copy()
+    pixels[20:23, 59:62] = (90, 90, 90)
+    pixels[20:23, 58] = pixels[20:23, 62] = (250, 250, 250)  # its rim
+    assert (clear_crumbs(pixels) == pair).all()
+    assert (clear_crumbs(pair) == pair).all()
+    blank = np.full((64, 64, 3), 255, np.uint8)
+    assert (clear_crumbs(blank) == blank).all()

@@ -14,7 +14,7 @@ from PIL import Image
 
 from packshot import __version__
 from packshot.errors import RequestError
-from packshot.framing import clear_haze
+from packshot.framing import clear_crumbs, clear_haze
 from packshot.generation.backgrounds import Painter, painter
 from packshot.generation.colour_lock import lock_colour
 from packshot.generation.interface import GenerationRequest, Result
@@ -155,7 +155,7 @@ class EmbeddedBackend:
         random = _generator(request.seed, 0 if request.towards else index)
         start = None if task.reference is None else (_from_bytes(task.reference.pixels), 1 - request.change)
         small = _to_bytes(self._sample((task.wish.condition, task.away), random, steps, guidance, start))
-        shift = None
+        small, shift = clear_crumbs(small), None
         if task.wish.colour is not None and request.colour_lock > 0:  # before enlarging, where it costs a sixteenth
             small, shift = lock_colour(small, task.wish.colour, request.colour_lock)
         pixels = clear_haze(_to_bytes(self._enlarge(_from_bytes(small))))
