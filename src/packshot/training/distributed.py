@@ -65,6 +65,11 @@ class Team:
         dist.broadcast(shared, 0)
         return float(shared.item())
 
+    def meet(self) -> None:
+        """Wait until every process is here: who leaves while another still talks to it makes that one abort."""
+        if self.size > 1:
+            dist.barrier()
+
     def gather(self, tensor: Tensor) -> Tensor:
         """(…) of every process -> (size, …), on the CPU."""
         if self.size == 1:

@@ -98,7 +98,9 @@ def train(
         if team.leads:
             _begin_folder(out, recipe)
         run = _Run(recipe, _load_in_turn(data, recipe, team), out, team, begun)
-        return run.go(progress)
+        report = run.go(progress)
+        team.meet()
+        return report
     finally:
         leave_team(team)
 
