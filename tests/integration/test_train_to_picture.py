@@ -46,17 +46,28 @@ def upscaler(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+@pytest.fixture(scope="module")
+def flow(shards: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("runs") / "flow"
+    done = packshot("train", RECIPES / "tiny-flow.toml", "--data", shards, "--out", out)
+    assert done.returncode == 0, done.stderr
+    return out
+
+
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["flow", "gan", "vae"])
-def test_a_catalogue_becomes_a_pack_that_draws(family: str, shards: Path, upscaler: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("family", "kind"), [("flow", "flow"), ("ladd", "flow"), ("gan", "gan"), ("vae", "vae")])
+def test_a_catalogue_becomes_a_pack_that_draws(
+    family: str, kind: str, shards: Path, upscaler: Path, flow: Path, tmp_path: Path
+) -> None:
     run, pack, card = tmp_path / "run", tmp_path / "pack", tmp_path / "card.toml"
-    done = packshot("train", RECIPES / f"tiny-{family}.toml", "--data", shards, "--out", run)
+    start = ["--set", f"loop.init_from={flow}"] if family == "ladd" else []
+    done = packshot("train", RECIPES / f"tiny-{family}.toml", "--data", shards, "--out", run, *start)
     assert done.returncode == 0, done.stderr
     card.write_text(CARD, encoding="utf-8")
     done = packshot("export", run, "--upscaler", upscaler, "--card", card, "--out", pack)
     assert done.returncode == 0, done.stderr
     manifest = json.loads((pack / "pack.json").read_text(encoding="utf-8"))
-    assert manifest["kind"] == family
+    assert manifest["kind"] == kind
     assert set(manifest["files"]) == {"text.onnx", "generator.onnx", "upscaler.onnx"}
     results = list(open_backend("embedded", str(pack)).generate([GenerationRequest("silver watch", 2, 1, 64)]))
     assert [r.pixels.shape for r in results] == [(64, 64, 3)] * 2

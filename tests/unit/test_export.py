@@ -53,7 +53,7 @@ def test_without_eight_bits_the_flow_graph_is_the_same_function(tmp_path: Path) 
 def test_gan_graph_agrees_with_pytorch(tmp_path: Path) -> None:
     torch.manual_seed(0)
     conditioner = ConditionerSpec(tuple(map(slot_size, SLOTS)), 8, EMBEDDING_LENGTH, 16)
-    spec = GanSpec(64, 8, 16, 8, (16, 16, 8, 8, 8), (8, 8, 16, 16), 0, conditioner)
+    spec = GanSpec(64, 8, 16, 8, (16, 16, 8, 8, 8), (8, 8, 16, 16), (), 0, conditioner)
     generator = Generator(spec).eval()
     export_text(generator.conditioner, conditioner, tmp_path / "text.onnx")
     export_gan(generator, spec.latent, conditioner.width, tmp_path / "generator.onnx")

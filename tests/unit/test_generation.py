@@ -17,7 +17,7 @@ from packshot.framing import find_product
 from packshot.generation import Backend, GenerationRequest, open_backend
 from packshot.generation.backgrounds import cut_out, over, painter
 from packshot.generation.colour_lock import lock_colour
-from packshot.generation.sampling import sample_flow, times
+from packshot.generation.sampling import sample_flow, sample_renoised, times
 
 
 @pytest.fixture(scope="module")
@@ -132,6 +132,22 @@ def test_a_sampler_with_a_perfect_denoiser_returns_the_picture() -> None:
     noise = np.random.default_rng(1).standard_normal((1, 3, 8, 8), np.float32)
     found = sample_flow(lambda x, t: picture, noise, times(5, 1.0))
     np.testing.assert_allclose(found, picture, atol=1e-6)
+
+
+def test_renoising_ends_with_the_prediction_and_forgets_a_little_less_each_time() -> None:
+    picture, seen, draws = np.full((1, 3, 4, 4), 0.25, np.float32), [], []
+
+    def noise() -> np.ndarray:
+        draws.append(1)
+        return np.full_like(picture, 2.0)
+
+    def predict(x: np.ndarray, t: float) -> np.ndarray:
+        seen.append((round(t, 3), float(x.mean())))
+        return picture
+
+    found = sample_renoised(predict, np.zeros_like(picture), times(2, 1.0), noise)
+    assert np.array_equal(found, picture) and len(draws) == 1
+    assert seen == [(0.0, 0.0), (0.5, pytest.approx(0.5 * 0.25 + 0.5 * 2.0))]
 
 
 def test_the_second_order_sampler_is_nearer_to_the_exact_flow_than_euler_steps() -> None:

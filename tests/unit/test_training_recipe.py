@@ -8,7 +8,7 @@ from packshot.errors import RecipeError
 from packshot.training.recipe import load_recipe
 
 RECIPES = Path(__file__).parents[2] / "recipes"
-NAMES = ("flow", "gan", "gan-classic", "vae", "upscaler", "tiny-flow", "tiny-gan", "tiny-vae", "tiny-upscaler")
+NAMES = sorted(path.stem for path in RECIPES.glob("*.toml"))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -42,8 +42,14 @@ def test_overrides_reach_values_and_tables_of_names() -> None:
         ("objective.loss='hinge'", "'relativistic' or 'classic'"),
         ("network.generator_channels=[64, 32]", "one number for each of the sides"),
         ("data.drop_slots=[0.1]", "as many as network.vocabulary"),
-        ("family=unet", "'flow' or 'gan' or 'vae' or 'upscaler'"),
+        ("family=unet", "'flow' or 'ladd' or 'gan' or 'vae' or 'upscaler'"),
         ("optimiser.matrix_optimiser=muon", "'adamw': the family 'gan' has no transformer blocks"),
+        ("objective.growth.sides=[16, 64]", "sides from 8 on that double up to data.resolution (64)"),
+        ("objective.growth.sides=[4, 8, 16, 32, 64]", "sides from 8 on"),
+        ("objective.growth.shares=[0.5]", "one for each of the 1 sides, 1 in all"),
+        ("objective.growth.fades=1", "did you mean 'fade'"),
+        ("loop.freeze=blocks", "a list of texts"),
+        ("loop.precision=fp16", "'auto' or 'bf16' or 'fp32'"),
         ("loop", "section.key=value"),
         ("family.x=1", "a table before the last dot"),
     ],
@@ -63,6 +69,9 @@ def test_a_mistake_is_one_line_that_says_what_is_accepted(setting: str, words: s
         ("upscaler", "data.resolution=254", "a multiple of 4"),
         ("upscaler", "data.drop_text=0.1", "an unknown key 'drop_text'"),
         ("flow", "objective.guidance_start=0", "loop.init_from"),
+        ("ladd", "loop.init_from=''", "the trained flow that is to be finished: a run or a pack"),
+        ("ladd", "objective.critic_blocks=[2, 9]", "ascending numbers, at most 8"),
+        ("ladd", "objective.critic_blocks=[4, 2]", "ascending numbers"),
         ("flow", "optimiser.matrix_optimiser=sgd", "'adamw' or 'muon'"),
     ],
 )

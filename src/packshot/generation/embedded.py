@@ -20,7 +20,7 @@ from packshot.generation.colour_lock import lock_colour
 from packshot.generation.interface import GenerationRequest, Result
 from packshot.generation.parallel import in_order, worker_count
 from packshot.generation.reference import Reference, open_reference
-from packshot.generation.sampling import sample_flow, times, times_from
+from packshot.generation.sampling import sample_flow, sample_renoised, times, times_from
 from packshot.generation.wishes import Wish, Wishes, between
 from packshot.lexicon import SLOTS
 from packshot.packs import find_pack
@@ -207,6 +207,8 @@ class EmbeddedBackend:
                 predicted = unconditional + guidance * (predicted - unconditional)
             return np.asarray(predicted, np.float32)
 
+        if self._settings["sampler"] == "renoise":
+            return sample_renoised(denoise, x, schedule, lambda: random.standard_normal(x.shape, np.float32))
         return sample_flow(denoise, x, schedule)
 
     def _enlarge(self, small: Array) -> Array:

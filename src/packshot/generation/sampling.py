@@ -63,5 +63,30 @@ def sample_flow(denoise: Denoiser, noise: Array, schedule: NDArray[np.float64]) 
     return predicted
 
 
+def sample_renoised(
+    denoise: Denoiser, start: Array, schedule: NDArray[np.float64], noise: Callable[[], Array]
+) -> Array:
+    """Predict the picture at once, cover it with fresh noise, less each time, and predict again.
+
+    For flows that were finished adversarially, whose predictions are pictures and not averages of pictures. Multistep
+    sampling of Song et al. 2023 (Consistency Models, algorithm 1) on the path x_t = t x + (1 - t) n.
+
+    Args:
+        denoise: the network's prediction.
+        start: (1, 3, R, R) standard normal, or a noisy picture of the schedule's first time.
+        schedule: from `times` or `times_from`; its last time, 1, is not evaluated.
+        noise: draws fresh noise of that shape.
+
+    Returns:
+        (1, 3, R, R) in [-1, 1].
+    """
+    x = start
+    for now, following in pairwise(schedule):
+        predicted = np.clip(denoise(x, float(now)), -1.0, 1.0)
+        if following < 1.0:
+            x = np.asarray(following * predicted + (1 - following) * noise(), np.float32)
+    return predicted
+
+
 def _clock(t: float) -> float:
     return float(np.log(t) - np.log1p(-t))

@@ -136,7 +136,7 @@ class _Encode(nn.Module):
         return encoded
 
 
-def export_text(conditioner: nn.Module, spec: ConditionerSpec, path: Path) -> None:
+def export_text(conditioner: nn.Module, spec: ConditionerSpec, path: Path, *, eight_bits: bool = True) -> None:
     """Write `text.onnx`: slots (N, S) int64, colours (N, 8), text (N, 512) -> condition (N, width)."""
     arguments = (
         torch.zeros(1, len(spec.vocabulary), dtype=torch.int64),
@@ -145,27 +145,37 @@ def export_text(conditioner: nn.Module, spec: ConditionerSpec, path: Path) -> No
     )
     names = ["slots", "colours", "text"]
     free = {name: {0: "n"} for name in [*names, "condition"]}
-    export_graph(_Encode(conditioner).eval(), arguments, names, "condition", path, free_axes=free, eight_bits=True)
+    export_graph(
+        _Encode(conditioner).eval(), arguments, names, "condition", path, free_axes=free, eight_bits=eight_bits
+    )
 
 
-def export_flow(network: nn.Module, resolution: int, width: int, path: Path) -> None:
+def export_flow(network: nn.Module, resolution: int, width: int, path: Path, *, eight_bits: bool = True) -> None:
     """Write `generator.onnx` of a flow: x (N, 3, R, R), time (N,), condition (N, width) -> x_hat (N, 3, R, R)."""
     arguments = (torch.zeros(1, 3, resolution, resolution), torch.zeros(1), torch.zeros(1, width))
     names = ["x", "time", "condition"]
     free = {name: {0: "n"} for name in [*names, "x_hat"]}
     export_graph(
-        network.eval(), arguments, names, "x_hat", path, free_axes=free, eight_bits=True, integer_arithmetic=True
+        network.eval(),
+        arguments,
+        names,
+        "x_hat",
+        path,
+        free_axes=free,
+        eight_bits=eight_bits,
+        integer_arithmetic=eight_bits,
     )
 
 
-def export_gan(network: nn.Module, latent: int, width: int, path: Path) -> None:
+def export_gan(network: nn.Module, latent: int, width: int, path: Path, *, eight_bits: bool = True) -> None:
     """Write `generator.onnx` of a GAN or VAE: z (N, latent), condition (N, width) -> x (N, 3, R, R)."""
     arguments = (torch.zeros(1, latent), torch.zeros(1, width))
     free = {name: {0: "n"} for name in ["z", "condition", "x"]}
-    export_graph(network.eval(), arguments, ["z", "condition"], "x", path, free_axes=free, eight_bits=True)
+    export_graph(network.eval(), arguments, ["z", "condition"], "x", path, free_axes=free, eight_bits=eight_bits)
 
 
-def export_upscaler(network: nn.Module, path: Path) -> None:
+def export_upscaler(network: nn.Module, path: Path, *, eight_bits: bool = True) -> None:
     """Write `upscaler.onnx`: x (N, 3, H, W) -> y (N, 3, 4H, 4W)."""
     free = {"x": {0: "n", 2: "h", 3: "w"}, "y": {0: "n", 2: "h4", 3: "w4"}}
-    export_graph(network.eval(), (torch.zeros(1, 3, 64, 64),), ["x"], "y", path, free_axes=free, eight_bits=True)
+    example = (torch.zeros(1, 3, 64, 64),)
+    export_graph(network.eval(), example, ["x"], "y", path, free_axes=free, eight_bits=eight_bits)

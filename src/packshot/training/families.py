@@ -13,6 +13,7 @@ from packshot.training.distributed import Team
 from packshot.training.fine_pictures import FinePictures, load_fine_pictures
 from packshot.training.flow_trainer import FlowTrainer
 from packshot.training.gan_trainer import GanTrainer
+from packshot.training.ladd_trainer import LaddTrainer
 from packshot.training.recipe import Recipe
 from packshot.training.sections import FinePicturesRecipe, UpscalerNetworkRecipe
 from packshot.training.trainer import Trainer
@@ -43,6 +44,7 @@ def build_trainer(recipe: Recipe, data: TrainingData, generator: torch.Generator
         return UpscalerTrainer(recipe, data, generator, team)
     kinds: dict[str, Callable[[Recipe, Catalogue, torch.Generator, Team], Trainer]] = {
         "flow": FlowTrainer,
+        "ladd": LaddTrainer,
         "gan": GanTrainer,
         "vae": VaeTrainer,
     }

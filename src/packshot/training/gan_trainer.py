@@ -15,12 +15,12 @@ from packshot.training.augment import AugmentSpec, draw_transforms, move
 from packshot.training.checkpoint import load_model_part
 from packshot.training.data import Batch, Catalogue, draw_batch
 from packshot.training.distributed import Team
-from packshot.training.networks.gan import Discriminator, GanSpec, Generator
+from packshot.training.networks.gan import Discriminator, GanSpec, Generator, Stage
 from packshot.training.objectives import gan as objective
 from packshot.training.recipe import Recipe
 from packshot.training.sampling import Sheet, catalogue_sheet, gan_sample
 from packshot.training.schedule import average_decay
-from packshot.training.sections import DataRecipe, GanNetworkRecipe, GanObjectiveRecipe
+from packshot.training.sections import DataRecipe, GanNetworkRecipe, GanObjectiveRecipe, GrowthRecipe
 from packshot.training.trainer import (
     Average,
     Descent,
@@ -33,6 +33,7 @@ from packshot.training.trainer import (
     synchronised,
     without_prefix,
 )
+from packshot.training.transfer import is_pack
 from packshot.training.watch import Guard
 
 G, D, GUARD = "generator.", "discriminator.", "guard."
@@ -47,7 +48,10 @@ def gan_spec(recipe: Recipe) -> GanSpec:
     vocabulary = sizes.pop("vocabulary")
     conditioner = conditioner_spec(vocabulary, sizes.pop("condition"))
     categories = vocabulary[0] if recipe.objective.category else 0
-    return GanSpec(resolution=recipe.data.resolution, categories=categories, conditioner=conditioner, **sizes)
+    early = recipe.objective.growth.sides[:-1]
+    return GanSpec(
+        resolution=recipe.data.resolution, early=early, categories=categories, conditioner=conditioner, **sizes
+    )
 
 
 class GanTrainer:
@@ -59,8 +63,8 @@ class GanTrainer:
         self.catalogue, self.draws = catalogue, generator
         self.spec = gan_spec(recipe)
         self.generator, self.discriminator = Generator(self.spec), Discriminator(self.spec)
-        start_from(self.generator, recipe.loop.init_from)
-        if recipe.loop.init_from:
+        start_from(self.generator, recipe.loop)
+        if recipe.loop.init_from and not is_pack(recipe.loop.init_from):
             load_model_part(self.discriminator, Path(recipe.loop.init_from), D)
         for network in (self.generator, self.discriminator):
             network.to(device=team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -71,27 +75,30 @@ class GanTrainer:
         self.descent_d = Descent(self.discriminator, D, recipe.optimiser, peak * wish.discriminator_rate, team)
         self.augment = AugmentSpec(wish.augment_share, wish.augment_translate, wish.augment_zoom, wish.augment_flip)
         self.guard = Guard(wish.watch, catalogue, team.device, team.leads)
+        self.stage = Stage(self.spec.resolution, None)
         self._generate = compiled(self._make, recipe)
         self._criticise = compiled(self._discriminator_losses, recipe)
         self._persuade = compiled(self._generator_losses, recipe)
 
     def step(self, number: int, *, rate: float, progress: float) -> dict[str, float]:
         """See `Trainer.step`."""
-        watched = self.guard.look(number, partial(gan_sample, self.average.network), self._parts, self._load_parts)
-        batch, latent, other, noise, transforms = self._draw()
-        fake, regular = self._generate(latent, other, batch.slots, batch.colours, batch.text, noise)
+        stage = self.stage = growth_stage(self.objective.growth, progress, self.team.device)
+        self.guard.enter(stage.side)
+        sample = partial(gan_sample, self.average.network, stage=stage)
+        watched = self.guard.look(number, sample, self._parts, self._load_parts)
+        batch, latent, other, noise, transforms = self._draw(stage.side)
+        fake, regular = self._generate(latent, other, batch.slots, batch.colours, batch.text, noise, stage)
+        real, moved = shrunk(batch.pictures, stage), fake
         if self.objective.augment_share:
-            real, moved = move(batch.pictures, transforms), move(fake, transforms)
-        else:
-            real, moved = batch.pictures, fake
+            real, moved = move(real, transforms), move(fake, transforms)
         seen = moved.detach()
         self.discriminator.requires_grad_(True)
-        critic = self._criticise(real, seen, batch.slots, batch.colours, batch.text, batch.category)
+        critic = self._criticise(real, seen, batch.slots, batch.colours, batch.text, batch.category, stage)
         if self.objective.penalty and number % self.objective.penalty_every == 0:
-            critic["penalty"] = self._penalty(real, seen, batch)
+            critic["penalty"] = self._penalty(real, seen, batch, stage)
         self.descent_d.descend(critic, rate, number)
         self.discriminator.requires_grad_(False)
-        actor = regular | self._persuade(moved, real, batch.slots, batch.colours, batch.text, batch.category)
+        actor = regular | self._persuade(moved, real, batch.slots, batch.colours, batch.text, batch.category, stage)
         self.descent_g.descend(actor, rate, number)
         self.average.follow(self.generator, average_decay(number + 1, self.recipe.optimiser))
         shown = watched | {f"d_{name}": value.item() for name, value in critic.items()}
@@ -100,7 +107,8 @@ class GanTrainer:
     def sheet(self) -> Sheet:
         """See `Trainer.sheet`."""
         with precision(self.recipe, self.team):
-            return catalogue_sheet(self.catalogue, partial(gan_sample, self.average.network), self.team.device)
+            sample = partial(gan_sample, self.average.network, stage=self.stage)
+            return catalogue_sheet(self.catalogue, sample, self.team.device)
 
     def state(self) -> dict[str, dict[str, Tensor]]:
         """See `Trainer.state`; the average is of the generator alone, the guard's best state is a part of `model`."""
@@ -126,7 +134,7 @@ class GanTrainer:
         self.descent_g.load_state(parts["optimiser"])
         self.descent_d.load_state(parts["optimiser"])
 
-    def _draw(self) -> tuple[Batch, Tensor, Tensor, Tensor, Tensor]:
+    def _draw(self, side: int) -> tuple[Batch, Tensor, Tensor, Tensor, Tensor]:
         """A batch, latents, noise of conditioning augmentation, transforms: all randomness of a step, in this order.
 
         The batch is in order of categories, so that minibatch deviation compares pictures of one category, where a lack
@@ -138,11 +146,18 @@ class GanTrainer:
         latent = torch.randn(count, self.spec.latent, generator=self.draws)
         other = torch.randn(_again(count), self.spec.latent, generator=self.draws)
         noise = torch.randn(count, self.spec.augmented_text, generator=self.draws)
-        transforms = draw_transforms(self.augment, count, self.spec.resolution, self.draws)
+        transforms = draw_transforms(self.augment, count, side, self.draws)
         return batch.to(device), latent.to(device), other.to(device), noise.to(device), transforms.to(device)
 
     def _make(
-        self, latent: Tensor, other: Tensor, slots: Tensor, colours: Tensor, text: Tensor, noise: Tensor
+        self,
+        latent: Tensor,
+        other: Tensor,
+        slots: Tensor,
+        colours: Tensor,
+        text: Tensor,
+        noise: Tensor,
+        stage: Stage,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """Pictures, and the losses that need no critic: the sentences' divergence, and mode seeking.
 
@@ -154,7 +169,7 @@ class GanTrainer:
             condition = self.generator.encode(slots, colours, text, noise)
             if seeking:
                 condition, latent = torch.cat([condition, condition[again]]), torch.cat([latent, other])
-            pictures = self.generator(latent, condition)
+            pictures = self.generator(latent, condition, stage)
             mean, log_variance = self.generator.conditioner.gaussian(text)
         losses = {"divergence": wish.divergence * objective.conditioning_divergence(mean, log_variance)}
         if seeking:
@@ -163,12 +178,12 @@ class GanTrainer:
         return pictures[:count], losses
 
     def _discriminator_losses(
-        self, real: Tensor, fake: Tensor, slots: Tensor, colours: Tensor, text: Tensor, category: Tensor
+        self, real: Tensor, fake: Tensor, slots: Tensor, colours: Tensor, text: Tensor, category: Tensor, stage: Stage
     ) -> dict[str, Tensor]:
         critic, relativistic = self.discriminator, self.objective.loss == "relativistic"
         with precision(self.recipe, self.team):
             condition = critic.encode(slots, colours, text)
-            on_real, on_fake = critic.features(torch.cat([real, fake])).chunk(2)
+            on_real, on_fake = critic.features(torch.cat([real, fake]), stage.fade).chunk(2)
             real_logits, fake_logits = critic.score(on_real, condition), critic.score(on_fake, condition)
             adversarial = objective.relativistic_discriminator if relativistic else objective.classic_discriminator
             losses = {"adversarial": adversarial(real_logits, fake_logits)}
@@ -186,15 +201,15 @@ class GanTrainer:
         return losses
 
     def _generator_losses(
-        self, fake: Tensor, real: Tensor, slots: Tensor, colours: Tensor, text: Tensor, category: Tensor
+        self, fake: Tensor, real: Tensor, slots: Tensor, colours: Tensor, text: Tensor, category: Tensor, stage: Stage
     ) -> dict[str, Tensor]:
         critic = self.discriminator
         with precision(self.recipe, self.team):
             condition = critic.encode(slots, colours, text)
-            on_fake = critic.features(fake)
+            on_fake = critic.features(fake, stage.fade)
             fake_logits = critic.score(on_fake, condition)
             if self.objective.loss == "relativistic":
-                real_logits = critic.score(critic.features(real), condition)
+                real_logits = critic.score(critic.features(real, stage.fade), condition)
                 losses = {"adversarial": objective.relativistic_generator(real_logits, fake_logits)}
             else:
                 losses = {"adversarial": objective.classic_generator(fake_logits)}
@@ -203,16 +218,38 @@ class GanTrainer:
                 losses["category"] = self.objective.category * _category_loss(critic.classify(on_fake), slots[:, 0])
         return losses
 
-    def _penalty(self, real: Tensor, fake: Tensor, batch: Batch) -> Tensor:
+    def _penalty(self, real: Tensor, fake: Tensor, batch: Batch, stage: Stage) -> Tensor:
         """R1 + R2 in float32: second derivatives through bfloat16 are noise, and torch.compile takes none."""
         critic = self.discriminator
         condition = critic.encode(batch.slots, batch.colours, batch.text)
 
         def score(pictures: Tensor) -> Tensor:
-            return critic.score(critic.features(pictures), condition)
+            return critic.score(critic.features(pictures, stage.fade), condition)
 
         both = objective.zero_centred_penalty(score, real) + objective.zero_centred_penalty(score, fake)
         return both * (self.objective.penalty / 2 * self.objective.penalty_every * self.guard.penalty_factor)
+
+
+def growth_stage(growth: GrowthRecipe, progress: float, device: torch.device) -> Stage:
+    """The stage at a share of the run."""
+    begins = 0.0
+    for number, (side, share) in enumerate(zip(growth.sides, growth.shares, strict=True)):
+        last = number == len(growth.sides) - 1
+        if progress < begins + share or last:
+            over = (progress - begins) / share
+            fading = number > 0 and over < growth.fade
+            return Stage(side, torch.tensor(over / growth.fade, device=device) if fading else None)
+        begins += share
+    raise AssertionError("a recipe has at least one side")
+
+
+def shrunk(pictures: Tensor, stage: Stage) -> Tensor:
+    """Real pictures at a stage's side, as blurred as the generator's are while layers fade in."""
+    pictures = F.adaptive_avg_pool2d(pictures, stage.side)
+    if stage.fade is None:
+        return pictures
+    coarse = F.interpolate(F.avg_pool2d(pictures, 2), scale_factor=2.0, mode="nearest")
+    return torch.lerp(coarse, pictures, stage.fade)
 
 
 def _again(count: int) -> int:

@@ -19,6 +19,7 @@ from packshot.evaluation.colours import SELLER_WORDS, judge_word
 from packshot.shards import read_dataset, read_shards
 from packshot.training.augment import AugmentSpec, draw_transforms, move
 from packshot.training.networks.judge import JudgeNetwork, JudgeSpec, freeze_statistics, parameter_count
+from packshot.training.precision import mixed_precision
 
 NO_COLOUR = -1
 """Label of a picture whose seller's colour word the judge has no class for; the colour loss skips it."""
@@ -246,7 +247,7 @@ def _one_cycle(progress: float) -> float:
 
 
 def _loss(network: JudgeNetwork, x: Tensor, category: Tensor, colour: Tensor, smoothing: float) -> Tensor:
-    with torch.autocast("cpu", torch.bfloat16):
+    with mixed_precision(x.device):
         category_logits, colour_logits, _ = network(x)
     first = F.cross_entropy(category_logits.float(), category, label_smoothing=smoothing)
     second = F.cross_entropy(

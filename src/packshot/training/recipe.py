@@ -24,6 +24,8 @@ from packshot.training.sections import (
     FlowObjectiveRecipe,
     GanNetworkRecipe,
     GanObjectiveRecipe,
+    GrowthRecipe,
+    LaddObjectiveRecipe,
     LoopRecipe,
     OptimiserRecipe,
     UpscalerNetworkRecipe,
@@ -35,11 +37,14 @@ from packshot.training.sections import (
 
 FAMILIES: dict[str, tuple[type, type, type]] = {
     "flow": (DataRecipe, FlowNetworkRecipe, FlowObjectiveRecipe),
+    "ladd": (DataRecipe, FlowNetworkRecipe, LaddObjectiveRecipe),
     "gan": (DataRecipe, GanNetworkRecipe, GanObjectiveRecipe),
     "vae": (DataRecipe, VaeNetworkRecipe, VaeObjectiveRecipe),
     "upscaler": (FinePicturesRecipe, UpscalerNetworkRecipe, UpscalerObjectiveRecipe),
 }
 """Sections [data], [network] and [objective] of each family."""
+SMALLEST_SIDE = 8
+"""Of the pictures that a growing GAN begins with, pixels."""
 LIMITS = ("steps", "max_minutes", "log_every", "checkpoint_minutes", "sheet_minutes", "tensorboard")
 """Keys of [loop] that may change when a run is resumed."""
 
@@ -48,10 +53,12 @@ LIMITS = ("steps", "max_minutes", "log_every", "checkpoint_minutes", "sheet_minu
 class Recipe:
     """A whole recipe; `data`, `network` and `objective` are of the family's own types."""
 
-    family: Literal["flow", "gan", "vae", "upscaler"]
+    family: Literal["flow", "ladd", "gan", "vae", "upscaler"]
     data: DataRecipe | FinePicturesRecipe
     network: FlowNetworkRecipe | GanNetworkRecipe | VaeNetworkRecipe | UpscalerNetworkRecipe
-    objective: FlowObjectiveRecipe | GanObjectiveRecipe | VaeObjectiveRecipe | UpscalerObjectiveRecipe
+    objective: (
+        FlowObjectiveRecipe | LaddObjectiveRecipe | GanObjectiveRecipe | VaeObjectiveRecipe | UpscalerObjectiveRecipe
+    )
     optimiser: OptimiserRecipe
     loop: LoopRecipe
 
@@ -169,8 +176,10 @@ def _value(value: Any, hint: Any, limits: Within | None, where: str) -> Any:
         return value
     if origin is tuple:
         exact = None if arguments[-1] is Ellipsis else len(arguments)
-        if not isinstance(value, list) or not value or (exact is not None and len(value) != exact):
-            raise RecipeError(where, repr(value), f"a list of {exact or 'one or more'} numbers")
+        texts = arguments[0] is str
+        if not isinstance(value, list) or not (value or texts) or (exact is not None and len(value) != exact):
+            accepted = "a list of texts" if texts else f"a list of {exact or 'one or more'} numbers"
+            raise RecipeError(where, repr(value), accepted)
         return tuple(_value(item, arguments[0], limits, where) for item in value)
     if origin is dict:
         if not isinstance(value, dict):
@@ -201,6 +210,11 @@ def _check_whole(recipe: Recipe, where: str) -> None:
         _check_channels(network, data.resolution, where)
     if isinstance(recipe.objective, FlowObjectiveRecipe):
         _check_guidance(recipe.objective, recipe.loop.init_from, where)
+    if isinstance(recipe.objective, GanObjectiveRecipe):
+        _check_growth(recipe.objective.growth, data.resolution, where)
+    if isinstance(recipe.objective, LaddObjectiveRecipe):
+        assert isinstance(network, FlowNetworkRecipe)
+        _check_finishing(recipe.objective, network.depth, recipe.loop.init_from, where)
     if recipe.optimiser.matrix_optimiser == "muon" and recipe.family != "flow":
         accepted = f"'adamw': the family '{recipe.family}' has no transformer blocks"
         raise RecipeError(f"{where}: optimiser.matrix_optimiser", "'muon'", accepted)
@@ -262,6 +276,24 @@ def _check_guidance(objective: FlowObjectiveRecipe, init_from: str, where: str) 
     if objective.guidance_scale != 1 and not objective.guidance_start and not init_from:
         accepted = "above 0, or a trained network in loop.init_from: an untrained one can guide nobody"
         raise RecipeError(f"{where}: objective.guidance_start", objective.guidance_start, accepted)
+
+
+def _check_growth(growth: GrowthRecipe, resolution: int, where: str) -> None:
+    sides = [resolution // 2**k for k in reversed(range(len(growth.sides)))]
+    if list(growth.sides) != sides or sides[0] < SMALLEST_SIDE:
+        accepted = f"sides from {SMALLEST_SIDE} on that double up to data.resolution ({resolution})"
+        raise RecipeError(f"{where}: objective.growth.sides", list(growth.sides), accepted)
+    if len(growth.shares) != len(sides) or not math.isclose(sum(growth.shares), 1, abs_tol=1e-6):
+        accepted = f"one for each of the {len(sides)} sides, 1 in all"
+        raise RecipeError(f"{where}: objective.growth.shares", list(growth.shares), accepted)
+
+
+def _check_finishing(objective: LaddObjectiveRecipe, depth: int, init_from: str, where: str) -> None:
+    if not init_from:
+        raise RecipeError(f"{where}: loop.init_from", "''", "the trained flow that is to be finished: a run or a pack")
+    blocks = objective.critic_blocks
+    if list(blocks) != sorted({block for block in blocks if block <= depth}):
+        raise RecipeError(f"{where}: objective.critic_blocks", list(blocks), f"ascending numbers, at most {depth}")
 
 
 def _toml_key(key: str) -> str:

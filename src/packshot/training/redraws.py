@@ -23,6 +23,7 @@ from packshot.training.data import condition_of, write_cache
 from packshot.training.flow_trainer import flow_spec
 from packshot.training.networks.flow import FlowTransformer
 from packshot.training.objectives.upscale import reduced
+from packshot.training.precision import mixed_precision
 from packshot.training.sections import FinePicturesRecipe, FlowNetworkRecipe
 
 AT_ONCE = 64
@@ -111,7 +112,7 @@ def _follow(
     for index in range(recipe.redraw_steps):
         now, after = (start + (1 - start) * (index + k) / recipe.redraw_steps for k in (0, 1))
         time = torch.full((len(x),), now)
-        with torch.autocast("cpu", torch.bfloat16):
+        with mixed_precision(torch.device("cpu")):
             clean = network(x, time, told).float()
             if now < GUIDED_UNTIL and recipe.redraw_guidance != 1:
                 plain = network(x, time, untold).float()

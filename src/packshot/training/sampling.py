@@ -17,7 +17,7 @@ from torch import Tensor
 from packshot.errors import OutputError
 from packshot.training.data import Catalogue
 from packshot.training.networks.flow import FlowTransformer
-from packshot.training.networks.gan import Generator
+from packshot.training.networks.gan import Generator, Stage
 
 PER_CATEGORY, PER_LINE, GUTTER_PX, GREY = 6, 24, 2, 90
 SHEET_SEED = 5
@@ -106,10 +106,32 @@ def flow_sample(
 
 
 @torch.no_grad()
-def gan_sample(network: Generator, slots: Tensor, colours: Tensor, text: Tensor, seed: int) -> Tensor:
+def renoised_sample(
+    network: FlowTransformer, slots: Tensor, colours: Tensor, text: Tensor, seed: int, *, steps: int
+) -> Tensor:
+    """Pictures (N, 3, R, R) in [-1, 1] of a flow that was finished adversarially.
+
+    Each evaluation predicts the picture at once; between two, it is covered with fresh noise again, less each time
+    (multistep sampling; Song et al. 2023, Consistency Models, algorithm 1). Arguments as in `flow_sample`.
+    """
+    side, random = network.spec.resolution, torch.Generator().manual_seed(seed)
+    told = network.encode(slots, colours, text)
+    clean = torch.zeros(len(slots), 3, side, side, device=slots.device)
+    for index in range(steps):
+        now = index / steps
+        noise = torch.randn(clean.shape, generator=random).to(slots.device)
+        clean = network(now * clean + (1 - now) * noise, torch.full((len(clean),), now, device=clean.device), told)
+        clean = clean.float().clamp(-1, 1)
+    return clean
+
+
+@torch.no_grad()
+def gan_sample(
+    network: Generator, slots: Tensor, colours: Tensor, text: Tensor, seed: int, *, stage: Stage | None = None
+) -> Tensor:
     """Pictures (N, 3, R, R) in [-1, 1] of conditions, with latents drawn from the seed."""
     z = torch.randn(len(slots), network.spec.latent, generator=torch.Generator().manual_seed(seed)).to(slots.device)
-    pictures: Tensor = network(z, network.encode(slots, colours, text))
+    pictures: Tensor = network(z, network.encode(slots, colours, text), stage)
     return pictures
 
 

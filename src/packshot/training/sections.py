@@ -170,6 +170,53 @@ class WatchRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class LaddObjectiveRecipe:
+    """What finishing a flow adversarially is asked for; see `ladd_trainer.py` and `objectives/ladd.py`.
+
+    Attributes:
+        start_share: of the student's pictures that start from pure noise.
+        latest_start: the others start anywhere up to this time.
+        critic_time_mean: of the normal behind the logit-normal times at which the critic looks.
+        critic_time_deviation: of the same.
+        critic_blocks: after which of the teacher's blocks it does, counted from 1.
+        critic_width: channels of its heads.
+        penalty: gamma of the gradient penalties on the features of real and made pictures; 0 for none.
+        distillation: weight of the distance to what the teacher makes of the student's pictures; 0 for none.
+        guidance: of the teacher in that.
+        discriminator_rate: the critic's learning rate over the student's.
+        watch: for mode collapse; an alarm strengthens the penalty.
+    """
+
+    start_share: Annotated[float, Within(0, 1)]
+    latest_start: Annotated[float, Within(0, 0.99)]
+    critic_time_mean: Annotated[float, Within(-5, 5)]
+    critic_time_deviation: Annotated[float, Within(0.01, 5)]
+    critic_blocks: Annotated[tuple[int, ...], Within(1, 64)]
+    critic_width: Annotated[int, Within(4, 4096)]
+    penalty: Annotated[float, Within(0, 1000)]
+    distillation: Annotated[float, Within(0, 100)]
+    guidance: Annotated[float, Within(0, 20)]
+    discriminator_rate: Annotated[float, Within(0.01, 100)]
+    watch: WatchRecipe
+
+
+@dataclass(frozen=True, slots=True)
+class GrowthRecipe:
+    """Progressive growing: pictures begin small, where a step costs a fraction (Karras et al. 2018).
+
+    Attributes:
+        sides: of the pictures, each twice the one before; the last is `data.resolution`, and the only one where nothing
+            shall grow.
+        shares: of the run that each side has; their sum is 1.
+        fade: share of each side's time, but the first's, over which its new layers are mixed in.
+    """
+
+    sides: Annotated[tuple[int, ...], Within(4, 1024)]
+    shares: Annotated[tuple[float, ...], Within(0.001, 1)]
+    fade: Annotated[float, Within(0, 1)]
+
+
+@dataclass(frozen=True, slots=True)
 class GanObjectiveRecipe:
     """What a GAN is asked for; see `objectives/gan.py`.
 
@@ -186,6 +233,7 @@ class GanObjectiveRecipe:
         augment_translate: largest shift over the side.
         augment_zoom: largest change of scale.
         augment_flip: probability of mirroring among the moved.
+        growth: from small pictures to large ones.
         watch: for mode collapse.
     """
 
@@ -201,6 +249,7 @@ class GanObjectiveRecipe:
     augment_translate: Annotated[float, Within(0, 0.5)]
     augment_zoom: Annotated[float, Within(0, 0.5)]
     augment_flip: Annotated[float, Within(0, 1)]
+    growth: GrowthRecipe
     watch: WatchRecipe
 
 
@@ -290,7 +339,7 @@ class LoopRecipe:
         steps: length of the run.
         max_minutes: of training over all sittings after which the run ends; 0 for no limit.
         seed: of every random draw.
-        precision: `bf16` autocast or `fp32`.
+        precision: `bf16` autocast, `fp32`, or `auto`: bf16 where the device multiplies it itself.
         compile: use torch.compile.
         device: `auto`, `cpu`, `cuda`.
         log_every: steps between lines of the log.
@@ -298,14 +347,15 @@ class LoopRecipe:
         sheet_minutes: between sample sheets; 0 for none but the last.
         tensorboard: write TensorBoard events too.
         init_from: a run or checkpoint folder whose moving average the network starts from, and the discriminator from
-            its own weights where the folder has them; empty for none.
+            its own weights where the folder has them; or a pack's name or folder; empty for none.
+        freeze: beginnings of names of the generator's weights that stay as they are, such as `blocks.0.`.
     """
 
     batch: Annotated[int, Within(1, 1_000_000)]
     steps: Annotated[int, Within(1, 1_000_000_000)]
     max_minutes: Annotated[float, Within(0, 10_000_000)]
     seed: Annotated[int, Within(0, 2**62)]
-    precision: Literal["bf16", "fp32"]
+    precision: Literal["auto", "bf16", "fp32"]
     compile: bool
     device: Literal["auto", "cpu", "cuda"]
     log_every: Annotated[int, Within(1, 1_000_000)]
@@ -313,3 +363,4 @@ class LoopRecipe:
     sheet_minutes: Annotated[float, Within(0, 100_000)]
     tensorboard: bool
     init_from: str
+    freeze: tuple[str, ...]

@@ -11,14 +11,16 @@ from typing import Any, Generic, Protocol, TypeVar, cast
 import torch
 from torch import Tensor, nn
 
-from packshot.errors import PackshotError
+from packshot.errors import PackshotError, RecipeError
 from packshot.training.checkpoint import flatten_optimiser, load_average, restore_optimiser
 from packshot.training.data import COLOUR_FEATURES, TEXT_FEATURES
 from packshot.training.distributed import Team
 from packshot.training.networks.conditioner import ConditionerSpec
+from packshot.training.precision import mixed_precision
 from packshot.training.recipe import Recipe
 from packshot.training.sampling import Sheet
-from packshot.training.sections import OptimiserRecipe
+from packshot.training.sections import LoopRecipe, OptimiserRecipe
+from packshot.training.transfer import is_pack, load_pack
 
 Parts = Mapping[str, Mapping[str, Tensor]]
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
@@ -101,7 +103,7 @@ class Descent:
             matrices: weights that Muon takes where the recipe says so.
         """
         self.network, self.recipe, self.team = network, recipe, team
-        named = {f"{prefix}{name}": p for name, p in network.named_parameters()}
+        named = {f"{prefix}{name}": p for name, p in network.named_parameters() if p.requires_grad}
         self.names = {p: name for name, p in named.items()}
         apart = set(matrices) if recipe.matrix_optimiser == "muon" else set()
         rest = [p for p in named.values() if p not in apart]
@@ -160,10 +162,27 @@ def conditioner_spec(vocabulary: tuple[int, ...], width: int) -> ConditionerSpec
     return ConditionerSpec(vocabulary, COLOUR_FEATURES, TEXT_FEATURES, width)
 
 
-def start_from(network: nn.Module, place: str) -> None:
-    """Load the moving average of another run, where `loop.init_from` names one; errors as in `load_average`."""
-    if place:
-        load_average(network, Path(place))
+def start_from(network: nn.Module, loop: LoopRecipe) -> None:
+    """Load the moving average of a run or the weights of a pack, where `loop.init_from` names one; freeze weights.
+
+    Raises:
+        InputError: there is neither, or a run's file is damaged.
+        PackError: the pack is damaged.
+        RecipeError: tensors have other names or shapes, or an entry of `loop.freeze` names no weight.
+    """
+    if loop.init_from and is_pack(loop.init_from):
+        load_pack(network, loop.init_from)
+    elif loop.init_from:
+        load_average(network, Path(loop.init_from))
+    named = dict(network.named_parameters())
+    for beginning in loop.freeze:
+        chosen = [parameter for name, parameter in named.items() if name.startswith(beginning)]
+        if not chosen:
+            raise RecipeError(
+                "loop.freeze", f"'{beginning}'", f"the beginning of a weight's name, such as {next(iter(named))}"
+            )
+        for parameter in chosen:
+            parameter.requires_grad_(False)
 
 
 def compiled(function: Wrapped, recipe: Recipe) -> Wrapped:
@@ -173,7 +192,7 @@ def compiled(function: Wrapped, recipe: Recipe) -> Wrapped:
 
 def precision(recipe: Recipe, team: Team) -> torch.autocast:
     """The autocast context of the recipe."""
-    return torch.autocast(team.device.type, torch.bfloat16, enabled=recipe.loop.precision == "bf16")
+    return mixed_precision(team.device, recipe.loop.precision)
 
 
 def prefixed(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -52,7 +52,7 @@ class UpscalerTrainer:
         self.data, self.generator = data, generator
         self.network = Upscaler(upscaler_spec(recipe))
         self.critic = objective.PatchCritic(recipe.network.critic_channels)
-        start_from(self.network, recipe.loop.init_from)
+        start_from(self.network, recipe.loop)
         for network in (self.network, self.critic):
             network.to(device=team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         synchronised([self.network, self.critic], team)

@@ -66,7 +66,7 @@ class Guard:
         self.recipe, self.device, self.leads = recipe, device, leads
         self.watch = Watch(catalogue, recipe.pictures) if recipe.every else None
         self.best: dict[str, Tensor] = {}
-        self.best_coverage, self.alarms = -1.0, 0
+        self.best_coverage, self.alarms, self.era = -1.0, 0, 0
 
     @property
     def penalty_factor(self) -> float:
@@ -77,6 +77,11 @@ class Guard:
     def mode_seeking(self) -> float:
         """What is added to the weight of mode seeking."""
         return self.recipe.mode_seeking * self.alarms
+
+    def enter(self, era: int) -> None:
+        """From now on pictures are of another kind: what was best before is nothing to go back to."""
+        if era != self.era:
+            self.era, self.best, self.best_coverage = era, {}, -1.0
 
     def look(
         self, number: int, sample: Sampler, state: Callable[[], Parts], restore: Callable[[Parts], None]
@@ -116,13 +121,13 @@ class Guard:
 
     def state(self) -> dict[str, Tensor]:
         """Tensors by name, for a checkpoint."""
-        numbers = torch.tensor([self.best_coverage, float(self.alarms)], dtype=torch.float64)
+        numbers = torch.tensor([self.best_coverage, float(self.alarms), float(self.era)], dtype=torch.float64)
         return {"guard": numbers, **prefixed(BEST, self.best)}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Undo `state`."""
-        self.best_coverage, alarms = tensors["guard"].tolist()
-        self.alarms = int(alarms)
+        self.best_coverage, alarms, era = tensors["guard"].tolist()
+        self.alarms, self.era = int(alarms), int(era)
         self.best = without_prefix(BEST, tensors)
 
     def _reason(self, reading: Reading) -> str:

@@ -7,6 +7,7 @@ through one shared modulation (adaLN-single; Chen et al. 2023, PixArt-alpha, sec
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -116,18 +117,39 @@ class FlowTransformer(nn.Module):
         Returns:
             (N, 3, R, R) predicted clean pictures.
         """
+        return self.look(x, time, condition, ())[0]
+
+    def look(self, x: Tensor, time: Tensor, condition: Tensor, blocks: Sequence[int]) -> tuple[Tensor, list[Tensor]]:
+        """Predict clean pictures, and show the tokens on the way.
+
+        Args:
+            x: as in `forward`, as are `time` and `condition`.
+            time: see there.
+            condition: see there.
+            blocks: after which of them the tokens are wanted, counted from 1, ascending.
+
+        Returns:
+            (N, 3, R, R) predicted clean pictures, and (N, tokens, width) for each of the blocks.
+        """
         n, p, g = x.shape[0], self.spec.patch, self.grid
         patches = x.view(n, 3, g, p, g, p).permute(0, 2, 4, 3, 5, 1).reshape(n, g * g, p * p * 3)
         tokens = self.embed(patches) + self.position
-        c = F.silu(condition + self.time(_fourier(time).to(x.dtype)))
+        c = self.together(time, condition)
         signal = self.signal(c).view(n, 6, -1)
-        for block in self.blocks:
+        seen = []
+        for number, block in enumerate(self.blocks, start=1):
             tokens = block(tokens, signal)
+            if number in blocks:
+                seen.append(tokens)
         shift, scale = self.final(c).unsqueeze(1).chunk(2, dim=-1)
         tokens = self.unembed(_modulate(self.norm(tokens), shift, scale))
         maps = tokens.view(n, g, g, p, p, 4).permute(0, 5, 1, 3, 2, 4).reshape(n, 4, g * p, g * p)
         refined: Tensor = maps[:, :3] + self.refine(torch.cat([maps, x], dim=1))
-        return refined
+        return refined, seen
+
+    def together(self, time: Tensor, condition: Tensor) -> Tensor:
+        """(N, width) of times and conditions, which modulates all blocks."""
+        return F.silu(condition + self.time(_fourier(time).to(condition.dtype)))
 
 
 def _fourier(time: Tensor) -> Tensor:

@@ -35,6 +35,7 @@ class GanSpec:
         augmented_text: length of the Gaussian condition that stands for the sentence in G.
         generator_channels: of G's feature maps at sides 4, 8, … `resolution`.
         discriminator_channels: of D's feature maps at sides `resolution / 2`, … 8, 4.
+        early: sides of the pictures that come before those of `resolution` while the networks grow, ascending.
         categories: outputs of D's auxiliary head (Odena et al. 2017), 0 for none.
         conditioner: sizes of the condition encoder; its `text_features` is the length of the sentence embedding.
     """
@@ -45,8 +46,22 @@ class GanSpec:
     augmented_text: int
     generator_channels: tuple[int, ...]
     discriminator_channels: tuple[int, ...]
+    early: tuple[int, ...]
     categories: int
     conditioner: ConditionerSpec
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """How far networks have grown (Karras et al. 2018, Progressive Growing of GANs, section 2 and figure 2).
+
+    Attributes:
+        side: of the pictures, pixels.
+        fade: () how much of the newest layers is mixed in, 0 to 1; None where all of them is.
+    """
+
+    side: int
+    fade: Tensor | None
 
 
 class _ModulatedNorm(nn.Module):
@@ -79,6 +94,19 @@ class _UpBlock(nn.Module):
         grown = self.conv2(self.norm2(grown, style))
         total: Tensor = grown + F.interpolate(self.skip(x), scale_factor=2.0, mode="nearest")
         return total
+
+
+class _EarlyPicture(nn.Module):
+    """Maps of a side that is not the last one -> pictures before tanh."""
+
+    def __init__(self, channels: int, style: int) -> None:
+        super().__init__()
+        self.norm = _ModulatedNorm(channels, style)
+        self.last = nn.Conv2d(channels, 3, 3, padding=1)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        pictures: Tensor = self.last(self.norm(x, style)).float()
+        return pictures
 
 
 class AugmentedConditioner(nn.Module):
@@ -135,6 +163,8 @@ class Generator(nn.Module):
         self.blocks = nn.ModuleList(_UpBlock(a, b, spec.style) for a, b in pairwise(channels))
         self.norm = _ModulatedNorm(channels[-1], spec.style)
         self.last = nn.Conv2d(channels[-1], 3, 3, padding=1)
+        early = {side: channels[int(math.log2(side // COARSEST))] for side in spec.early}
+        self.early = nn.ModuleDict({str(side): _EarlyPicture(width, spec.style) for side, width in early.items()})
 
     def encode(self, slots: Tensor, colours: Tensor, text: Tensor, noise: Tensor | None = None) -> Tensor:
         """Encode conditions; see `AugmentedConditioner.forward`."""
@@ -145,23 +175,38 @@ class Generator(nn.Module):
         """The latent on the sphere of radius sqrt(latent) (Karras et al. 2018, pixel norm)."""
         return latent * torch.rsqrt(latent.square().mean(1, keepdim=True) + 1e-8)
 
-    def forward(self, latent: Tensor, condition: Tensor) -> Tensor:
+    def forward(self, latent: Tensor, condition: Tensor, stage: Stage | None = None) -> Tensor:
         """Make pictures.
 
         Args:
             latent: (N, latent) standard normal.
             condition: (N, width) from `encode`.
+            stage: while growing; None makes pictures of the last side.
 
         Returns:
             (N, 3, R, R) in [-1, 1].
         """
         latent = self.prepared(latent)
         style = self.mapping(torch.cat([latent.to(condition.dtype), condition], dim=1))
-        x = self.seed(style).view(len(latent), -1, COARSEST, COARSEST)
+        x = before = self.seed(style).view(len(latent), -1, COARSEST, COARSEST)
         x = x.to(memory_format=torch.channels_last)
         for block in self.blocks:
-            x = block(x, style)
-        return torch.tanh(self.last(self.norm(x, style)).float())
+            if stage is not None and x.shape[-1] == stage.side:
+                break
+            before, x = x, block(x, style)
+        pictures = self._picture(x, style)
+        if stage is not None and stage.fade is not None:
+            coarse = F.interpolate(self._picture(before, style), scale_factor=2.0, mode="nearest")
+            pictures = torch.lerp(coarse, pictures, stage.fade)
+        return torch.tanh(pictures)
+
+    def _picture(self, x: Tensor, style: Tensor) -> Tensor:
+        side = x.shape[-1]
+        if side == self.spec.resolution:
+            pictures: Tensor = self.last(self.norm(x, style)).float()
+            return pictures
+        early: Tensor = self.early[str(side)](x, style)
+        return early
 
 
 class DownBlock(nn.Module):
@@ -193,20 +238,39 @@ class Discriminator(nn.Module):
         # Pixels go to channels first: a quarter of the positions, and 2×2 blocks overlap again in the 3×3 kernels.
         self.stem = nn.Conv2d(12, channels[0], 3, padding=1)
         self.blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(channels))
+        early = {side: channels[int(math.log2(spec.resolution // side))] for side in spec.early}
+        self.early = nn.ModuleDict({str(side): nn.Conv2d(12, width, 3, padding=1) for side, width in early.items()})
         self.conv = nn.Conv2d(channels[-1] + 1, channels[-1], 3, padding=1)
         self.flat = nn.Linear(channels[-1] * COARSEST**2, width)
         self.real = nn.Linear(width, 1)
         self.conditioner = Conditioner(spec.conditioner)
         self.category = nn.Linear(width, spec.categories) if spec.categories else None
 
-    def features(self, pictures: Tensor) -> Tensor:
-        """(N, 3, R, R) in [-1, 1] -> (N, width)."""
-        x = self.stem(F.pixel_unshuffle(pictures, 2).to(memory_format=torch.channels_last))
-        for block in self.blocks:
+    def features(self, pictures: Tensor, fade: Tensor | None = None) -> Tensor:
+        """See pictures.
+
+        Args:
+            pictures: (N, 3, R, R) in [-1, 1], or of an earlier side.
+            fade: as in `Stage`.
+
+        Returns:
+            (N, width).
+        """
+        x = self._stem(pictures)
+        grown = int(math.log2(self.spec.resolution // pictures.shape[-1]))
+        for number, block in enumerate(self.blocks[grown:]):
             x = block(x)
+            if number == 0 and fade is not None:
+                x = torch.lerp(self._stem(F.avg_pool2d(pictures, 2)).to(x.dtype), x, fade.to(x.dtype))
         x = F.leaky_relu(self.conv(_with_deviation(F.leaky_relu(x, 0.2))), 0.2)
         flat: Tensor = F.leaky_relu(self.flat(x.flatten(1)), 0.2)
         return flat
+
+    def _stem(self, pictures: Tensor) -> Tensor:
+        side = pictures.shape[-1]
+        stem = self.stem if side == self.spec.resolution else self.early[str(side)]
+        x: Tensor = stem(F.pixel_unshuffle(pictures, 2).to(memory_format=torch.channels_last))
+        return x
 
     def encode(self, slots: Tensor, colours: Tensor, text: Tensor) -> Tensor:
         """Encode conditions; see `Conditioner.forward`."""

@@ -51,6 +51,7 @@ class Decoder(Generator):
                 augmented_text=spec.augmented_text,
                 generator_channels=spec.decoder_channels,
                 discriminator_channels=(),
+                early=(),
                 categories=0,
                 conditioner=spec.conditioner,
             )

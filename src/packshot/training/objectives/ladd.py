@@ -1,0 +1,49 @@
+"""Adversarial finishing of a flow: losses on the logits of `TokenCritic`. Pure functions.
+
+`real` and `fake` are (N, places): noisy versions of a real picture and of the student's, under one condition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor
+
+Score = Callable[[Sequence[Tensor]], Tensor]
+
+
+def student_times(count: int, start_share: float, latest: float, generator: torch.Generator) -> Tensor:
+    """(count,) times that the student starts from: exactly 0, pure noise, or anywhere up to `latest`.
+
+    Args:
+        count: of times.
+        start_share: of zeros.
+        latest: 0 to 1.
+        generator: on the CPU.
+    """
+    draws = torch.rand(2, count, generator=generator)
+    return draws[0] * latest * (draws[1] >= start_share)
+
+
+def feature_penalty(score: Score, tokens: Sequence[Tensor]) -> Tensor:
+    """E[|grad_f D(f)|^2 / |f|] with f the frozen features: R1 or R2 on the heads' inputs (Sauer et al. 2023, ADD).
+
+    The mean over a picture's features is taken, so that the strength does not depend on their number.
+    """
+    leaves = [some.detach().float().requires_grad_(True) for some in tokens]
+    gradients = torch.autograd.grad(score(leaves).mean(1).sum(), leaves, create_graph=True)
+    return torch.stack([gradient.square().flatten(1).sum(1).mean() for gradient in gradients]).sum()
+
+
+def distillation(fake: Tensor, told: Tensor, untold: Tensor, guidance: float) -> Tensor:
+    """E[|x - teacher(x_t)|^2] with the teacher's guided prediction held fast (Sauer et al. 2023, ADD, eq. 4).
+
+    Args:
+        fake: (N, 3, H, W) the student's pictures.
+        told: the teacher's prediction behind noisy versions of them, with the condition.
+        untold: the same without.
+        guidance: scale of classifier-free guidance.
+    """
+    target = untold + guidance * (told - untold)
+    return (fake - target.detach().clamp(-1, 1)).square().mean()

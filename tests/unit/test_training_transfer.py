@@ -1,0 +1,110 @@
+"""From a pack back to weights: fine-tuning starts from what users have."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from safetensors.torch import load_file  # noqa: E402
+from training_data import write_drawn_shards  # noqa: E402
+
+from packshot.errors import RecipeError  # noqa: E402
+from packshot.training import checkpoint as checkpoints  # noqa: E402
+from packshot.training.flow_trainer import flow_spec  # noqa: E402
+from packshot.training.gan_trainer import gan_spec  # noqa: E402
+from packshot.training.loop import train  # noqa: E402
+from packshot.training.networks.flow import FlowTransformer  # noqa: E402
+from packshot.training.networks.gan import Generator  # noqa: E402
+from packshot.training.networks.upscaler import Upscaler, UpscalerSpec  # noqa: E402
+from packshot.training.packing import make_pack  # noqa: E402
+from packshot.training.recipe import load_recipe  # noqa: E402
+from packshot.training.transfer import load_pack  # noqa: E402
+from packshot.training.upscaler_trainer import upscaler_spec  # noqa: E402
+
+RECIPES = Path(__file__).parents[2] / "recipes"
+CARD = """
+name = "drawn"
+version = "0"
+licence = "Apache-2.0"
+training_data = "drawn circles and squares"
+[quality]
+"""
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Shards, a run of each family that matters here, and packs of them."""
+    home = tmp_path_factory.mktemp("home")
+    write_drawn_shards(home / "shards", fine_side=32)
+    (home / "card.toml").write_text(CARD, encoding="utf-8")
+    for family in ("flow", "gan", "upscaler"):
+        train(RECIPES / f"tiny-{family}.toml", home / "shards", home / family, progress=False)
+    for family in ("flow", "gan"):
+        make_pack(home / family, home / "upscaler", home / "card.toml", home / f"{family}-pack")
+    return home
+
+
+def network(family: str) -> torch.nn.Module:
+    recipe = load_recipe(RECIPES / f"tiny-{family}.toml")
+    if family == "flow":
+        return FlowTransformer(flow_spec(recipe))
+    return Generator(gan_spec(recipe)) if family == "gan" else Upscaler(upscaler_spec(recipe))
+
+
+def average(run: Path) -> dict[str, torch.Tensor]:
+    return load_file(checkpoints.find_average(run))
+
+
+@pytest.mark.parametrize(("family", "pack"), [("flow", "flow-pack"), ("gan", "gan-pack"), ("upscaler", "flow-pack")])
+def test_a_pack_gives_back_the_weights_it_was_made_of(family: str, pack: str, home: Path) -> None:
+    found = network(family)
+    load_pack(found, str(home / pack))
+    for name, wanted in average(home / family).items():
+        tolerance = wanted.abs().max().item() / 126 + 1e-7  # seven bits and a sign, rounded: half a step
+        torch.testing.assert_close(found.state_dict()[name], wanted, atol=tolerance, rtol=0)
+
+
+def test_the_shipped_pack_is_a_network_of_the_flow_recipe() -> None:
+    found = FlowTransformer(flow_spec(load_recipe(RECIPES / "flow.toml")))
+    before = {name: tensor.clone() for name, tensor in found.state_dict().items()}
+    load_pack(found, "base")
+    assert all(not torch.equal(before[name], tensor) for name, tensor in found.state_dict().items())
+
+
+def test_other_sizes_and_a_growing_network_are_refused(home: Path) -> None:
+    with pytest.raises(RecipeError, match=r"conditioner\.slots\.0\.weight"):
+        load_pack(
+            FlowTransformer(flow_spec(load_recipe(RECIPES / "tiny-flow.toml", ["network.width=48"]))),
+            str(home / "flow-pack"),
+        )
+    with pytest.raises(RecipeError, match=r"upscaler\.onnx"):
+        load_pack(Upscaler(UpscalerSpec((12, 16), (1, 1), 4)), str(home / "flow-pack"))
+    growing = ["objective.growth.sides=[8, 16]", "objective.growth.shares=[0.5, 0.5]"]
+    with pytest.raises(RecipeError, match=r"pack 'drawn' without early\."):
+        load_pack(Generator(gan_spec(load_recipe(RECIPES / "tiny-gan.toml", growing))), str(home / "gan-pack"))
+
+
+@pytest.mark.parametrize("family", ["flow", "gan"])
+def test_training_starts_from_a_pack_and_leaves_frozen_layers_alone(family: str, home: Path, tmp_path: Path) -> None:
+    start = network(family)
+    load_pack(start, str(home / f"{family}-pack"))
+    frozen = "blocks.0."
+    settings = [f"loop.init_from={home / f'{family}-pack'}", f"loop.freeze=['{frozen}', 'conditioner']"]
+    settings += ["optimiser.learning_rate=1e-3", "optimiser.ema_decay=0", "optimiser.ema_early_steps=0"]
+    train(RECIPES / f"tiny-{family}.toml", home / "shards", tmp_path, overrides=settings, progress=False)
+    after = average(tmp_path)
+    for name, tensor in start.state_dict().items():
+        kept = name.startswith((frozen, "conditioner"))
+        assert torch.equal(after[name], tensor) == kept, name
+    optimiser = load_file(checkpoints.find_average(tmp_path).with_name("optimiser.safetensors"))
+    assert optimiser and not any(frozen in name and "discriminator" not in name for name in optimiser)
+
+
+def test_freezing_what_is_not_there_is_refused(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"loop\.freeze: got 'block\.'; accepted: the beginning of a weight's name"):
+        train(
+            RECIPES / "tiny-flow.toml", home / "shards", tmp_path, overrides=["loop.freeze=['block.']"], progress=False
+        )
