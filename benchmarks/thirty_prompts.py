@@ -80,7 +80,7 @@ def main() -> None:
     """Run, print a line per prompt and the totals, write the sheet and the result."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--pack", default="base")
-    options.add_argument("--judge", default="judge-v1")
+    options.add_argument("--judge", default="judge-v2")
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--steps", type=int)
     options.add_argument("--guidance", type=float)

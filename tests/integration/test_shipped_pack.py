@@ -32,7 +32,7 @@ def pictures() -> dict[str, list[np.ndarray]]:
 
 
 def test_every_file_of_the_shipped_packs_has_its_hash_and_they_are_small() -> None:
-    for name, kinds, most in (("base", ("flow", "gan"), 30e6), ("judge-v1", ("judge",), 2e6)):
+    for name, kinds, most in (("base", ("flow", "gan"), 30e6), ("judge-v2", ("judge",), 2e6)):
         pack = find_pack(name, kinds)
         assert sum(len(pack.read(file)) for file in pack.manifest["files"]) <= most
         assert not [f for f in pack.folder.iterdir() if f.suffix in {".pkl", ".pt", ".pth", ".bin"}]

@@ -25,6 +25,7 @@ from packshot.training.flow_trainer import FlowTrainer  # noqa: E402
 from packshot.training.gan_trainer import GanTrainer  # noqa: E402
 from packshot.training.ladd_trainer import LaddTrainer  # noqa: E402
 from packshot.training.loop import train  # noqa: E402
+from packshot.training.muon import Muon  # noqa: E402
 from packshot.training.recipe import load_recipe  # noqa: E402
 from packshot.training.schedule import average_decay, rate_factor  # noqa: E402
 from packshot.training.trainer import TrainingDiverged  # noqa: E402
@@ -143,6 +144,24 @@ def test_muon_takes_the_matrices_of_blocks_and_nothing_else(shards: Path, tmp_pa
     everything = weights(tmp_path / "out", "model").keys()
     assert kinds["momentum_buffer"] | kinds["exp_avg"] == everything
     assert not kinds["momentum_buffer"] & kinds["exp_avg"]
+
+
+@pytest.mark.parametrize("fast", [True, False])
+def test_muon_steps_as_that_of_pytorch_does(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
+    random, start = torch.Generator().manual_seed(0), [torch.randn(6, 4), torch.randn(3, 8)]
+    ours, theirs = ([torch.nn.Parameter(matrix.clone()) for matrix in start] for _ in range(2))
+    own = Muon(ours, 0.01, weight_decay=0.1, momentum=0.9)
+    reference = torch.optim.Muon(theirs, 0.01, weight_decay=0.1, momentum=0.9, adjust_lr_fn="match_rms_adamw")
+    for _ in range(3):
+        for first, second in zip(ours, theirs, strict=True):
+            first.grad = torch.randn(first.shape, generator=random)
+            second.grad = first.grad.clone()
+        own.step()
+        reference.step()
+    tolerance = 1e-6 if fast else 1e-3  # theirs has the eight bits of bfloat16, of updates of about 0.01
+    for first, second in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(first, second, atol=tolerance, rtol=0)
 
 
 def test_muon_lowers_the_loss_and_steps_at_its_own_rate(shards: Path, tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""What sets of pictures are compared in. A distance carries its features' name: "FID (judge-v1)" is not Inception's."""
+"""What sets of pictures are compared in. A distance carries its features' name: "FID (judge-v2)" is not Inception's."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from packshot.packs import Pack, find_pack
 
 Array = NDArray[np.float32]
 
-DEFAULT_JUDGE = "judge-v1"
+DEFAULT_JUDGE = "judge-v2"
 GRAPH = "judge.onnx"
 _BATCH = 64
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def write_judge(fitted: FittedJudge, out: Path, dataset: Mapping[str, Any]) -> N
     Args:
         fitted: from `fit_judge`.
         out: folder; it is made where it does not exist, and its name becomes the pack's.
-        dataset: of the training data: `source` and `licence` are copied to the manifest.
+        dataset: of the training data: the names of its files and its licence are copied to the manifest.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -50,6 +50,7 @@ def judge_manifest(fitted: FittedJudge, name: str, dataset: Mapping[str, Any]) -
     return {
         "name": name,
         "kind": "judge",
+        "summary": f"reads category ({len(fitted.categories)}) and colour word of a picture, for measuring",
         "version": "1",
         "categories": list(fitted.categories),
         "colours": list(fitted.colours),
@@ -63,8 +64,9 @@ def judge_manifest(fitted: FittedJudge, name: str, dataset: Mapping[str, Any]) -
         "pixel_conventions": "sRGB scaled so that -1 is black and 1 is white; product at 85 % of the frame on white",
         "licence": "Apache-2.0 for the weights; the pictures keep their own licence",
         "training_data": {
-            "source": dataset.get("source", "not stated"),
-            "licence": dataset.get("licence", "not stated"),
+            "source": ", ".join(PurePath(name).name for name in str(dataset.get("source", "")).split(","))
+            or "not stated",
+            "licence": dataset.get("licence") or "not stated",
             "pictures": fitted.report.trained_on,
             "generated_pictures": 0,
         },

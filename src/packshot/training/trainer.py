@@ -15,6 +15,7 @@ from packshot.errors import PackshotError, RecipeError
 from packshot.training.checkpoint import flatten_optimiser, load_average, restore_optimiser
 from packshot.training.data import COLOUR_FEATURES, TEXT_FEATURES
 from packshot.training.distributed import Team
+from packshot.training.muon import Muon
 from packshot.training.networks.conditioner import ConditionerSpec
 from packshot.training.precision import mixed_precision
 from packshot.training.recipe import Recipe
@@ -115,7 +116,8 @@ class Descent:
         self.optimisers: list[tuple[torch.optim.Optimizer, float]] = [(adamw, peak)]
         if apart:
             chosen = [p for p in named.values() if p in apart]  # in the network's order: a set has none
-            self.optimisers.append((_muon(chosen, recipe), recipe.matrix_learning_rate))
+            rate = recipe.matrix_learning_rate
+            self.optimisers.append((Muon(chosen, rate, weight_decay=recipe.weight_decay, momentum=MUON_MOMENTUM), rate))
 
     def descend(self, losses: Mapping[str, Tensor], rate: float, number: int) -> None:
         """Back-propagate the sum of the losses and take one step."""
@@ -145,16 +147,6 @@ class Descent:
         if self.team.any(bool(bad)):
             got = f"{bad[0]} = {values[bad[0]].item()}" if bad else "a loss of another process that is not finite"
             raise TrainingDiverged(f"step {number}", got, "finite losses; try a lower optimiser.learning_rate")
-
-
-def _muon(matrices: list[nn.Parameter], recipe: OptimiserRecipe) -> torch.optim.Muon:
-    return torch.optim.Muon(
-        matrices,
-        recipe.matrix_learning_rate,
-        weight_decay=recipe.weight_decay,
-        momentum=MUON_MOMENTUM,
-        adjust_lr_fn="match_rms_adamw",
-    )
 
 
 def conditioner_spec(vocabulary: tuple[int, ...], width: int) -> ConditionerSpec:

@@ -1,0 +1,281 @@
+r"""The same pictures, the same processor time, the same measure: packshot's families beside other generators at 64 px.
+
+    pip install --no-deps --target /tmp/peers lightweight-gan==1.2.1 stylegan2-pytorch==1.9.0 diffusers==0.42.1 \
+        kornia==0.9.0 kornia_rs einops adabelief-pytorch vector-quantize-pytorch fire retry py decorator \
+        huggingface_hub tqdm requests filelock pyyaml regex importlib_metadata zipp termcolor
+    PYTHONPATH=/tmp/peers python benchmarks/peers.py --data shards --minutes 20 --out out/peers
+
+Each contender trains from scratch on the training split in a process of its own, on one thread, until it has used so
+many minutes of processor time, then makes pictures that are compared with the held-out real ones. The peers are their
+authors' networks, losses and training steps with their own settings, but for a batch of 16 without accumulation (the
+defaults of 40 and 30 would leave them a few hundred updates). They know no conditions; packshot's families are given
+those of rows drawn at random from the training split. Scores are of `judge-v2`, which learned from the same training
+split, and of EfficientNet-Lite0, which never saw a packshot.
+"""
+
+from __future__ import annotations
+
+import argparse
+import datetime
+import json
+import math
+import os
+import subprocess
+import sys
+import time
+import types
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before anybody loads PyTorch
+
+import numpy as np
+import torch
+
+from packshot.evaluation.features import open_features
+from packshot.evaluation.judge import Judge
+from packshot.evaluation.report import compare
+from packshot.images import contact_sheet, save_picture
+from packshot.shards import read_shards
+
+RECIPES = Path(__file__).parents[1] / "recipes"
+SIDE, BATCH, MADE, SHOWN, SEED = 64, 16, 500, 64, 1
+FEATURES = ("judge", "efficientnet-lite0")
+Pixels = np.ndarray
+Maker = Callable[[int], torch.Tensor]
+"""Number -> that many pictures (N, 3, 64, 64) in [-1, 1]."""
+
+
+# ---- The peers -------------------------------------------------------------------------------------------------------
+
+
+def lightweight_gan(pictures: torch.Tensor, goes_on: Callable[[], bool]) -> tuple[Maker, int]:
+    """lightweight-gan 1.2.1 (FastGAN)."""
+    module = _for_cpu("lightweight_gan.lightweight_gan")
+    trainer = module.Trainer(image_size=SIDE, batch_size=BATCH, use_aim=False, base_dir="/tmp/lightweight")
+    seen = _train(trainer, pictures, goes_on)
+    network = trainer.GAN.G.eval()  # its moving average begins after 20,000 steps
+    return lambda count: network(torch.randn(count, 256)).clamp(0, 1) * 2 - 1, seen
+
+
+def stylegan2_pytorch(pictures: torch.Tensor, goes_on: Callable[[], bool]) -> tuple[Maker, int]:
+    """stylegan2-pytorch 1.9.0."""
+    module = _for_cpu("stylegan2_pytorch.stylegan2_pytorch")
+    trainer = module.Trainer(image_size=SIDE, batch_size=BATCH, base_dir="/tmp/stylegan2")
+    seen = _train(trainer, pictures, goes_on)
+    gan, layers = trainer.GAN.eval(), trainer.GAN.G.num_layers
+
+    def make(count: int) -> torch.Tensor:
+        style = gan.S(torch.randn(count, gan.G.latent_dim))
+        return gan.G(style[:, None].expand(-1, layers, -1), torch.rand(count, SIDE, SIDE, 1)).clamp(0, 1) * 2 - 1
+
+    return make, seen
+
+
+def diffusers_unet(pictures: torch.Tensor, goes_on: Callable[[], bool]) -> tuple[Maker, int]:
+    """A UNet2DModel of diffusers 0.42.1, trained as in its tutorial on unconditional generation, sampled by DDIM."""
+    from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
+
+    network = UNet2DModel(
+        sample_size=SIDE,
+        block_out_channels=(64, 128, 192, 256),
+        layers_per_block=2,
+        down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
+        up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
+    )
+    schedule, batches, seen = DDPMScheduler(num_train_timesteps=1000), _batches(pictures), 0
+    optimiser = torch.optim.AdamW(network.parameters(), lr=1e-4)
+    while goes_on():
+        clean = next(batches)
+        noise, steps = torch.randn_like(clean), torch.randint(0, 1000, (len(clean),))
+        predicted = network(schedule.add_noise(clean, noise, steps), steps).sample
+        loss = torch.nn.functional.mse_loss(predicted, noise)
+        optimiser.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        seen += len(clean)
+    network.eval()
+
+    def make(count: int) -> torch.Tensor:
+        sampler, x = DDIMScheduler(num_train_timesteps=1000), torch.randn(count, 3, SIDE, SIDE)
+        sampler.set_timesteps(50)
+        for step in sampler.timesteps:
+            x = sampler.step(network(x, step).sample, step, x).prev_sample
+        return x.clamp(-1, 1)
+
+    return make, seen
+
+
+def _for_cpu(name: str) -> Any:
+    """Import a trainer that insists on CUDA; what it asks CUDA for is given by the CPU, its steps stay its own."""
+    for missing in ("torchvision", "aim"):  # for reading folders, writing grids, and logging: none is used here
+        sys.modules.setdefault(missing, types.ModuleType(missing))
+    sys.modules["torchvision"].transforms = types.ModuleType("transforms")  # type: ignore[attr-defined]
+    torch.cuda.is_available, really = lambda: True, torch.cuda.is_available
+    module = __import__(name, fromlist=["Trainer"])
+    torch.cuda.is_available = really
+    torch.Tensor.cuda = lambda self, *_: self  # type: ignore[method-assign,assignment]
+    torch.nn.Module.cuda = lambda self, *_: self  # type: ignore[method-assign,assignment]
+    proxy = types.ModuleType("torch")
+    proxy.__dict__.update({**torch.__dict__, "device": lambda *_: torch.device("cpu")})
+    module.torch = proxy
+    return module
+
+
+def _train(trainer: Any, pictures: torch.Tensor, goes_on: Callable[[], bool]) -> int:
+    batches = _batches(pictures)
+    trainer.loader = ((batch + 1) / 2 for batch in batches)
+    trainer.save = trainer.evaluate = lambda *_, **__: None
+    while goes_on():
+        trainer.train()
+    return int(trainer.steps) * BATCH
+
+
+def _batches(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
+    """(BATCH, 3, 64, 64) in [-1, 1], without end."""
+    random = torch.Generator().manual_seed(SEED)
+    while True:
+        rows = torch.randint(0, len(pictures), (BATCH,), generator=random)
+        yield pictures[rows].float() / 127.5 - 1
+
+
+# ---- packshot --------------------------------------------------------------------------------------------------------
+
+
+def packshot(recipe: str, *settings: str) -> Callable[[Path, Path, float], tuple[Maker, int]]:
+    """A recipe of ours by `packshot train`, its clock being the processor's."""
+
+    def contend(data: Path, out: Path, minutes: float) -> tuple[Maker, int]:
+        from packshot.training import loop
+        from packshot.training.checkpoint import load_average
+        from packshot.training.data import load_catalogue
+        from packshot.training.flow_trainer import flow_spec
+        from packshot.training.gan_trainer import gan_spec
+        from packshot.training.networks.flow import FlowTransformer
+        from packshot.training.networks.gan import Generator
+        from packshot.training.recipe import load_recipe
+        from packshot.training.sampling import flow_sample, gan_sample
+
+        began = time.process_time()
+        loop.time = types.SimpleNamespace(monotonic=time.process_time)  # type: ignore[assignment]
+        overrides = ["loop.compile=false", "loop.precision=fp32", "loop.sheet_minutes=0", *settings]
+        path = RECIPES / f"{recipe}.toml"
+        report = loop.train(path, data, out, overrides=overrides, max_minutes=minutes, progress=False)
+        print(f"{(time.process_time() - began) / 60:.1f} minutes of processor time, reading data included")
+        resolved = load_recipe(path, overrides)
+        catalogue = load_catalogue(data, resolved.data, resolved.network.vocabulary)
+        flow = recipe == "flow"
+        network = FlowTransformer(flow_spec(resolved)) if flow else Generator(gan_spec(resolved))
+        load_average(network, out)
+        network.eval()
+        random = torch.Generator().manual_seed(SEED)
+
+        def make(count: int) -> torch.Tensor:
+            rows = torch.randint(0, len(catalogue.ids), (count,), generator=random)
+            seed = int(torch.randint(0, 2**31, (1,), generator=random))
+            told = catalogue.slots[rows], catalogue.colours[rows], torch.zeros(count, catalogue.text.shape[2])
+            if flow:
+                return flow_sample(network, *told, seed, steps=16, guidance=1.5)
+            return gan_sample(network, *told, seed)
+
+        return make, report.step * resolved.loop.batch
+
+    return contend
+
+
+SMALL = ("network.width=256", "network.depth=6", "network.heads=4", "objective.guidance_scale=1.0")
+OURS = {
+    "packshot flow": packshot("flow", *SMALL, "optimiser.ema_early_decay=0.99", "optimiser.ema_early_steps=2000"),
+    "packshot gan-progressive": packshot("gan-progressive", "objective.watch.every=0"),
+    "packshot gan": packshot("gan", "objective.watch.every=0"),
+}
+PEERS = {"lightweight-gan": lightweight_gan, "stylegan2-pytorch": stylegan2_pytorch, "diffusers UNet": diffusers_unet}
+
+
+# ---- Contest and score -----------------------------------------------------------------------------------------------
+
+
+def contend(name: str, data: Path, out: Path, minutes: float) -> None:
+    """Train one contender and keep `MADE` of its pictures."""
+    torch.set_num_threads(1)
+    torch.manual_seed(SEED)
+    if name in OURS:
+        make, seen = OURS[name](data, out / name.replace(" ", "-"), minutes)
+    else:
+        pictures = torch.from_numpy(_real(data, "train").transpose(0, 3, 1, 2).copy())
+        ends = time.process_time() + 60 * minutes
+        make, seen = PEERS[name](pictures, lambda: time.process_time() < ends)
+    began, made = time.process_time(), []
+    with torch.no_grad():
+        for _ in range(math.ceil(MADE / 50)):
+            made.append(((make(50) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
+    milliseconds = (time.process_time() - began) / MADE * 1000
+    np.savez(out / f"{name.replace(' ', '-')}.npz", pictures=np.concatenate(made)[:MADE], seen=seen, ms=milliseconds)
+    print(f"{name}: {seen} pictures seen, {seen / minutes / 60:.1f} a second, {milliseconds:.0f} ms to make one")
+
+
+def score(names: list[str], data: Path, out: Path, minutes: float) -> dict[str, Any]:
+    """Compare what was made with the held-out pictures, and one half of those with the other for orientation."""
+    real = _real(data, "test")
+    extractors = [open_features(name, Judge.open()) for name in FEATURES]
+    truth = [_features(extractor, real) for extractor in extractors]
+    halves = {name: _scores(some[1::2], some[::2]) for name, some in zip(FEATURES, truth, strict=True)}
+    rows: dict[str, Any] = {"one half of the held-out pictures against the other": halves}
+    for name in names:
+        file = out / f"{name.replace(' ', '-')}.npz"
+        if not file.is_file():
+            continue
+        with np.load(file) as kept:
+            made, seen, milliseconds = kept["pictures"], int(kept["seen"]), float(kept["ms"])
+        rows[name] = {"pictures seen": seen, "ms a picture": round(milliseconds, 1)}
+        for feature, extractor, some in zip(FEATURES, extractors, truth, strict=True):
+            rows[name][feature] = _scores(_features(extractor, made), some)
+        save_picture(contact_sheet(list(made[:SHOWN]), columns=8), out / f"{name.replace(' ', '-')}.png")
+    return {"minutes of processor time": minutes, "made": MADE, "held out": len(real), "rows": rows}
+
+
+def _scores(made: Pixels, real: Pixels) -> dict[str, float]:
+    return {key: round(value, 4) for key, value in asdict(compare("", made, real)).items() if isinstance(value, float)}
+
+
+def _features(extractor: Any, pictures: Pixels) -> Pixels:
+    return np.concatenate([extractor(pictures[k : k + 50]) for k in range(0, len(pictures), 50)])
+
+
+def _real(data: Path, split: str) -> Pixels:
+    return np.stack([row.pixels for row in read_shards(data) if row.split == split])
+
+
+def main() -> None:
+    """Run the contenders one after the other, score them, print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", type=Path, required=True, help="shards of `packshot data prepare`")
+    parser.add_argument("--minutes", type=float, default=20, help="of processor time for each")
+    parser.add_argument("--out", type=Path, default=Path("out/peers"))
+    parser.add_argument("--only", help="one contender, trained in this process")
+    parser.add_argument("--names", nargs="*", default=[*PEERS, *OURS])
+    parser.add_argument("--score", action="store_true", help="only score what was made before")
+    parser.add_argument("--result", type=Path, help="JSON file for the scores")
+    options = parser.parse_args()
+    options.out.mkdir(parents=True, exist_ok=True)
+    if options.only:
+        contend(options.only, options.data, options.out, options.minutes)
+        return
+    for name in [] if options.score else options.names:
+        command = [sys.executable, __file__, "--only", name, "--minutes", str(options.minutes)]
+        subprocess.run([*command, "--data", str(options.data), "--out", str(options.out)], check=True)
+    result = {
+        "date": datetime.date.today().isoformat(),
+        **score(options.names, options.data, options.out, options.minutes),
+    }
+    for name, row in result["rows"].items():
+        print(name, json.dumps(row))
+    if options.result:
+        options.result.write_text(json.dumps(result, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
