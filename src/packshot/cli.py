@@ -27,6 +27,8 @@ data_app = typer.Typer(help="Catalogues in, training shards out.", no_args_is_he
 app.add_typer(data_app, name="data")
 
 FORMATS = ("png", "jpg", "webp")
+SURE = 0.5
+"""Probability from which on a category read from a photo is taken for its prompt."""
 
 
 def main() -> None:
@@ -49,7 +51,9 @@ def _fail(line: str) -> NoReturn:
 
 @app.command()
 def generate(
-    prompts: Annotated[list[str], typer.Argument(metavar="PROMPT...", help="Chinese, English or both.")],
+    prompts: Annotated[
+        list[str] | None, typer.Argument(metavar="PROMPT...", help="Chinese, English or both; not with --variations.")
+    ] = None,
     count: Annotated[int, typer.Option(help="Pictures of each prompt.")] = 4,
     seed: Annotated[
         int | None, typer.Option(help="The same seed gives the same bytes. Drawn and shown if left out.")
@@ -70,14 +74,25 @@ def generate(
     towards: Annotated[str, typer.Option(help="A second prompt: the pictures go from the first to it, evenly.")] = "",
     like: Annotated[str, typer.Option(help="A photo on plain white that the pictures start from.")] = "",
     change: Annotated[float, typer.Option(help="How much of that photo is given up, 0 to 1.")] = 0.6,
+    variations: Annotated[
+        Path | None, typer.Option(help="A photo on plain white: as --like, the prompt being what the photo shows.")
+    ] = None,
     backend: Annotated[str, typer.Option(help="embedded, fake, or one that a plug-in adds.")] = "embedded",
     pack: Annotated[str, typer.Option(help="Model pack: a name from `packshot models`, or a folder.")] = "base",
     explain: Annotated[bool, typer.Option("--explain", help="Print how the prompts are understood, and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Make product pictures of one or more prompts."""
+    """Make product pictures of one or more prompts, or variations of a photo."""
     from packshot.prompt import parse
 
+    if variations is not None:
+        if prompts or like:
+            raise RequestError(
+                "--variations", "a prompt or --like beside it", "a photo alone; else --like and a prompt"
+            )
+        prompts, like = [_prompt_of(variations)], str(variations)
+    if not prompts:
+        raise RequestError("PROMPT", "nothing", "one or more descriptions, or --variations with a photo")
     if explain:
         understood = [parse(prompt) for prompt in prompts]
         typer.echo(
@@ -297,6 +312,22 @@ def _progress_bar(unit: str) -> Iterator[Callable[[int, int | None], None]]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
         task = bar.add_task(unit, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def _prompt_of(photo: Path) -> str:
+    """What a photo shows, in the words of a caption."""
+    from packshot.evaluation.judge import Judge
+    from packshot.generation.reference import open_reference
+    from packshot.lexicon import lexicon
+
+    judge = Judge.open()
+    reading = judge.read(open_reference(photo, judge.resolution, where="--variations").pixels[None])
+    likely = sorted(zip(reading.category_probabilities[0], judge.categories, strict=True), reverse=True)
+    words = {name: lexicon().slots["category"][name].en[0] for _, name in likely}
+    if likely[0][0] < SURE:
+        guesses = ", ".join(f"{words[name]} {share:.0%}" for share, name in likely[:3])
+        raise RequestError("--variations", f"a photo that shows nothing for sure ({guesses})", "--like and a prompt")
+    return words[likely[0][1]]
 
 
 def _label(prompt: str) -> str:

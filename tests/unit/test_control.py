@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from tiny_packs import write_tiny_flow_pack
 
 from packshot.errors import InputError, RequestError
 from packshot.generation import Backend, GenerationRequest, open_backend
+from packshot.generation.embedded import LUMA
 from packshot.generation.reference import open_reference
 from packshot.generation.wishes import Wish, between
 
@@ -96,3 +98,21 @@ def test_photos_that_cannot_be_used_are_one_line(tmp_path: Path, fill: tuple[int
     assert "\n" not in str(caught.value) and str(caught.value).startswith("like: ")
     with pytest.raises(InputError, match="No such file"):
         open_reference(tmp_path / "absent.png", 64)
+
+
+def test_an_upscalers_dots_go_and_its_edges_and_the_small_hues_stay(tmp_path: Path) -> None:
+    backend = open_backend("embedded", str(write_tiny_flow_pack(tmp_path / "tiny").folder))
+    small = np.full((1, 3, 64, 64), 0.2, np.float32)
+    small[:, 2] = -0.4  # yellow
+    fine = np.full((1, 3, 256, 256), 0.0, np.float32)
+    fine[:, :, :, 128:] = -0.8  # an edge
+    dotted = fine.copy()
+    dotted[:, :, 20:100:4, 20:100:4] = 0.9
+    seen = []
+    for answer in (fine, dotted):
+        backend.pack = SimpleNamespace(session=lambda _, answer=answer: SimpleNamespace(run=lambda *_: [answer]))  # type: ignore[attr-defined]
+        seen.append(backend._enlarge(small))  # type: ignore[attr-defined]
+    np.testing.assert_allclose(seen[0], seen[1], atol=1e-6)
+    luma = np.tensordot(LUMA, seen[0][0], 1)
+    assert np.abs(luma[:, 127] - 0.0).max() < 0.01 and np.abs(luma[:, 128] + 0.8).max() < 0.01
+    np.testing.assert_allclose(seen[0][0, 0] - seen[0][0, 2], 0.6, atol=1e-5)

@@ -35,17 +35,18 @@ class Reference:
     sha256: str
 
 
-def open_reference(path: Path, side: int) -> Reference:
+def open_reference(path: Path, side: int, *, where: str = "like") -> Reference:
     """Read a photo of one product on a plain white background.
 
     Args:
         path: of the photo.
         side: of the result, pixels.
+        where: the option that names the photo, for messages.
 
     Raises:
         InputError: it is no readable picture, shows nothing, or has another background.
     """
-    where = f"like: {path}"
+    where = f"{where}: {path}"
     try:
         data = path.read_bytes()
     except OSError as error:
