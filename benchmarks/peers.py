@@ -1,7 +1,7 @@
 r"""The same pictures, the same processor time, the same measure: packshot's families beside other generators at 64 px.
 
     pip install --no-deps --target /tmp/peers lightweight-gan==1.2.1 stylegan2-pytorch==1.9.0 diffusers==0.42.1 \
-        kornia==0.9.0 kornia_rs einops adabelief-pytorch vector-quantize-pytorch fire retry py decorator \
+        kornia==0.9.0 kornia_rs einops adabelief-pytorch vector-quantize-pytorch==1.6.0 fire retry py decorator \
         huggingface_hub tqdm requests filelock pyyaml regex importlib_metadata zipp termcolor
     PYTHONPATH=/tmp/peers python benchmarks/peers.py --data shards --minutes 20 --out out/peers
 
@@ -41,7 +41,7 @@ from packshot.images import contact_sheet, save_picture
 from packshot.shards import read_shards
 
 RECIPES = Path(__file__).parents[1] / "recipes"
-SIDE, BATCH, MADE, SHOWN, SEED = 64, 16, 500, 64, 1
+SIDE, BATCH, MADE, AT_ONCE, SHOWN, SEED = 64, 16, 500, 20, 64, 1
 FEATURES = ("judge", "efficientnet-lite0")
 Pixels = np.ndarray
 Maker = Callable[[int], torch.Tensor]
@@ -198,8 +198,8 @@ PEERS = {"lightweight-gan": lightweight_gan, "stylegan2-pytorch": stylegan2_pyto
 # ---- Contest and score -----------------------------------------------------------------------------------------------
 
 
-def contend(name: str, data: Path, out: Path, minutes: float) -> None:
-    """Train one contender and keep `MADE` of its pictures."""
+def contend(name: str, data: Path, out: Path, minutes: float, count: int) -> None:
+    """Train one contender and keep so many of its pictures."""
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
     if name in OURS:
@@ -210,10 +210,10 @@ def contend(name: str, data: Path, out: Path, minutes: float) -> None:
         make, seen = PEERS[name](pictures, lambda: time.process_time() < ends)
     began, made = time.process_time(), []
     with torch.no_grad():
-        for _ in range(math.ceil(MADE / 50)):
-            made.append(((make(50) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
-    milliseconds = (time.process_time() - began) / MADE * 1000
-    np.savez(out / f"{name.replace(' ', '-')}.npz", pictures=np.concatenate(made)[:MADE], seen=seen, ms=milliseconds)
+        for _ in range(math.ceil(count / AT_ONCE)):
+            made.append(((make(AT_ONCE) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
+    milliseconds = (time.process_time() - began) / len(made) / AT_ONCE * 1000
+    np.savez(out / f"{name.replace(' ', '-')}.npz", pictures=np.concatenate(made)[:count], seen=seen, ms=milliseconds)
     print(f"{name}: {seen} pictures seen, {seen / minutes / 60:.1f} a second, {milliseconds:.0f} ms to make one")
 
 
@@ -234,7 +234,7 @@ def score(names: list[str], data: Path, out: Path, minutes: float) -> dict[str, 
         for feature, extractor, some in zip(FEATURES, extractors, truth, strict=True):
             rows[name][feature] = _scores(_features(extractor, made), some)
         save_picture(contact_sheet(list(made[:SHOWN]), columns=8), out / f"{name.replace(' ', '-')}.png")
-    return {"minutes of processor time": minutes, "made": MADE, "held out": len(real), "rows": rows}
+    return {"minutes of processor time": minutes, "held out": len(real), "rows": rows}
 
 
 def _scores(made: Pixels, real: Pixels) -> dict[str, float]:
@@ -256,16 +256,26 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=20, help="of processor time for each")
     parser.add_argument("--out", type=Path, default=Path("out/peers"))
     parser.add_argument("--only", help="one contender, trained in this process")
+    parser.add_argument("--made", type=int, default=MADE, help="pictures that each makes in the end")
     parser.add_argument("--names", nargs="*", default=[*PEERS, *OURS])
     parser.add_argument("--score", action="store_true", help="only score what was made before")
     parser.add_argument("--result", type=Path, help="JSON file for the scores")
     options = parser.parse_args()
     options.out.mkdir(parents=True, exist_ok=True)
     if options.only:
-        contend(options.only, options.data, options.out, options.minutes)
+        contend(options.only, options.data, options.out, options.minutes, options.made)
         return
     for name in [] if options.score else options.names:
-        command = [sys.executable, __file__, "--only", name, "--minutes", str(options.minutes)]
+        command = [
+            sys.executable,
+            __file__,
+            "--only",
+            name,
+            "--minutes",
+            str(options.minutes),
+            "--made",
+            str(options.made),
+        ]
         subprocess.run([*command, "--data", str(options.data), "--out", str(options.out)], check=True)
     result = {
         "date": datetime.date.today().isoformat(),

@@ -215,8 +215,8 @@ def train(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a flow, gan or vae run.")],
-    upscaler: Annotated[Path, typer.Option(help="Folder of an upscaler run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a flow, ladd, gan or vae run.")],
+    upscaler: Annotated[str, typer.Option(help="Folder of an upscaler run, or a pack whose upscaler is taken over.")],
     card: Annotated[Path, typer.Option(help="TOML model card; see recipes/cards/.")],
     out: Annotated[Path, typer.Option(help="Folder of the pack; replaced as a whole.")],
 ) -> None:

@@ -109,5 +109,5 @@ def test_export_names_what_is_missing_and_leaves_nothing(tmp_path: Path) -> None
     card = tmp_path / "card.toml"
     card.write_text('name = "x"', encoding="utf-8")
     with pytest.raises(InputError, match=r"ema\.safetensors"):
-        make_pack(tmp_path, tmp_path, card, tmp_path / "pack")
+        make_pack(tmp_path, str(tmp_path), card, tmp_path / "pack")
     assert not (tmp_path / "pack").exists()

