@@ -123,6 +123,7 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--data", type=Path, required=True)
     options.add_argument("--pack", default="base")
+    options.add_argument("--emphasis", type=float, help="None takes the pack's own")
     options.add_argument("--out", type=Path, default=Path("out/control"))
     options.add_argument("--result", type=Path)
     chosen = options.parse_args()
@@ -142,7 +143,7 @@ def main() -> None:
         ]
         labels = np.concatenate([np.zeros(of[0].sum(), bool), np.ones(of[1].sum(), bool)])
         known = np.concatenate([features[of[0]], features[of[1]]])
-        made = [_made(backend, prompts) for prompts in pair.prompts]
+        made = [_made(backend, prompts, chosen.emphasis) for prompts in pair.prompts]
         seen = [probability(fit(known, labels), (judge.read(m).features - mean) / deviation) for m in made]
         asked = np.repeat([False, True], [len(seen[0]), len(seen[1])])
         row = {
@@ -157,6 +158,7 @@ def main() -> None:
         rows.append(row)
         shown += [*made[0][:6], *made[1][:6]]
         print(json.dumps(row, ensure_ascii=False))
+    print("mean of right", round(float(np.mean([row["right"] for row in rows])), 3))
     chosen.out.mkdir(parents=True, exist_ok=True)
     save_picture(contact_sheet([p[::2, ::2] for p in shown], columns=12), chosen.out / "sheet.png")
     if chosen.result:
@@ -172,8 +174,8 @@ def main() -> None:
         )
 
 
-def _made(backend: object, prompts: Sequence[str]) -> Array:
-    requests = [GenerationRequest(prompt, EACH, seed=11, colour_lock=0.0) for prompt in prompts]
+def _made(backend: object, prompts: Sequence[str], emphasis: float | None) -> Array:
+    requests = [GenerationRequest(prompt, EACH, seed=11, colour_lock=0.0, emphasis=emphasis) for prompt in prompts]
     return np.stack([result.pixels for result in backend.generate(requests)])  # type: ignore[attr-defined]
 
 

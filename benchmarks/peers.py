@@ -1,8 +1,8 @@
 r"""The same pictures, the same processor time, the same measure: packshot's families beside other generators at 64 px.
 
-    pip install --no-deps --target /tmp/peers lightweight-gan==1.2.1 stylegan2-pytorch==1.9.0 diffusers==0.42.1 \
-        kornia==0.9.0 kornia_rs einops adabelief-pytorch vector-quantize-pytorch==1.6.0 fire retry py decorator \
-        huggingface_hub tqdm requests filelock pyyaml regex importlib_metadata zipp termcolor
+    pip install --target /tmp/peers -c constraints.txt diffusers==0.42.1
+    pip install --target /tmp/peers --no-deps lightweight-gan==1.2.1 stylegan2-pytorch==1.9.0 kornia==0.9.0 \
+        kornia_rs einops adabelief-pytorch vector-quantize-pytorch==1.6.0 fire retry py decorator termcolor
     PYTHONPATH=/tmp/peers python benchmarks/peers.py --data shards --minutes 20 --out out/peers
 
 Each contender trains from scratch on the training split in a process of its own, on one thread, until it has used so

@@ -84,6 +84,7 @@ def main() -> None:
     options.add_argument("--seed", type=int, default=1)
     options.add_argument("--steps", type=int)
     options.add_argument("--guidance", type=float)
+    options.add_argument("--emphasis", type=float)
     options.add_argument("--colour-lock", type=float, default=1.0)
     options.add_argument("--out", type=Path, default=Path("out/thirty"))
     options.add_argument("--result", type=Path)
@@ -92,7 +93,13 @@ def main() -> None:
     rows, pictures = [], []
     for text, category in PROMPTS:
         request = GenerationRequest(
-            text, 4, chosen.seed, steps=chosen.steps, guidance=chosen.guidance, colour_lock=chosen.colour_lock
+            text,
+            4,
+            chosen.seed,
+            steps=chosen.steps,
+            guidance=chosen.guidance,
+            emphasis=chosen.emphasis,
+            colour_lock=chosen.colour_lock,
         )
         made = [result.pixels for result in backend.generate([request])]
         read = judge.read(np.stack(made))

@@ -51,6 +51,7 @@ def write_tiny_flow_pack(folder: Path) -> Pack:
                 "guidance": 1.5,
                 "guidance_interval": [0.0, 1.0],
                 "time_shift": 1.0,
+                "emphasis": 1.0,
                 "sampler": "multistep",
                 "categories": list(CATEGORIES),
             },

@@ -67,6 +67,10 @@ def generate(
     guidance: Annotated[
         float | None, typer.Option(help="Adherence to the prompt; the pack knows a good number.")
     ] = None,
+    emphasis: Annotated[
+        float | None,
+        typer.Option(help="Stress on words for usage, gender, material and style; the pack knows a number."),
+    ] = None,
     colour_lock: Annotated[
         float, typer.Option(help="0 leaves the colour as generated, 1 moves it onto the request.")
     ] = 1.0,
@@ -116,6 +120,7 @@ def generate(
             background,
             steps=steps,
             guidance=guidance,
+            emphasis=emphasis,
             colour_lock=colour_lock,
             negative=negative,
             towards=towards,

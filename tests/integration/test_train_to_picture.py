@@ -24,6 +24,7 @@ steps = 2
 guidance = 1.5
 guidance_interval = [0.0, 1.0]
 time_shift = 1.0
+emphasis = 1.0
 categories = ["watch", "wallet", "belt"]
 """
 

@@ -46,6 +46,16 @@ def test_a_negative_changes_pictures_and_needs_guidance(backend: Backend) -> Non
         pictures(backend, negative="zzqqx")
 
 
+def test_emphasis_changes_pictures_whose_prompt_says_more_than_product_and_colour(backend: Backend) -> None:
+    for prompt, changes in (("red handbag", False), ("red leather handbag", True), ("女士红色手提包", True)):
+        plain, stressed = (pictures(backend, prompt, emphasis=strength)[0] for strength in (0.0, 20.0))
+        assert (np.abs(plain - stressed).max() > 2) == changes, prompt
+    own = next(iter(backend.generate([GenerationRequest("red leather handbag", 1, size=64)])))
+    assert own.recipe["emphasis"] == 1.0  # the pack's
+    with pytest.raises(RequestError, match=r"^emphasis: got 21; accepted: 0 to 20"):
+        GenerationRequest("red handbag", emphasis=21)
+
+
 def test_towards_begins_and_ends_with_the_two_prompts(backend: Backend) -> None:
     row = pictures(backend, towards="blue watch", count=5)
     assert (row[0] == pictures(backend)[0]).all()
@@ -56,10 +66,12 @@ def test_towards_begins_and_ends_with_the_two_prompts(backend: Backend) -> None:
 
 
 def test_between_two_wishes_lie_their_vectors_and_colours() -> None:
-    first, last = (Wish(np.full((1, 2), value, np.float32), (value, 0.0, 0.0)) for value in (0.0, 1.0))
+    first, last = (Wish(np.full((1, 2), value, np.float32), None, (value, 0.0, 0.0)) for value in (0.0, 1.0))
     middle = between(first, last, 0.25)
-    assert middle.condition.tolist() == [[0.25, 0.25]] and middle.colour == (0.25, 0.0, 0.0)
-    assert between(first, Wish(last.condition, None), 0.5).colour is None
+    assert middle.condition.tolist() == [[0.25, 0.25]] and middle.colour == (0.25, 0.0, 0.0) and middle.plain is None
+    stressed = Wish(last.condition, np.full((1, 2), 0.5, np.float32), None)
+    assert between(first, stressed, 0.5).colour is None
+    assert between(first, stressed, 0.5).plain.tolist() == [[0.25, 0.25]]  # type: ignore[union-attr]
 
 
 def test_a_photo_is_kept_at_change_0_and_given_up_more_and_more(backend: Backend, photo: Path) -> None:

@@ -47,6 +47,28 @@ class _Task:
     index: int
 
 
+@dataclass(frozen=True, slots=True)
+class _Course:
+    """Where a flow is led.
+
+    Attributes:
+        wish: (1, width) condition.
+        away: (1, width) what guidance moves away from.
+        plain: (1, width) what emphasis moves away from; None for no emphasis.
+        steps: evaluations of the wish.
+        guidance: scale of classifier-free guidance (Ho & Salimans 2022).
+        emphasis: scale of a second guidance, from the plain product to the wish (composition of conditions; Liu et al.
+            2022, eq. 11).
+    """
+
+    wish: Array
+    away: Array
+    plain: Array | None
+    steps: int
+    guidance: float
+    emphasis: float
+
+
 class EmbeddedBackend:
     """Generates from a `flow`, `gan` or `vae` pack.
 
@@ -87,6 +109,8 @@ class EmbeddedBackend:
         painter(request.background)
         if request.towards:
             self.check(replace(request, prompt=request.towards, towards=""))
+        if request.emphasis is not None:
+            self._only_flow("emphasis")
         if request.negative:
             self._only_flow("negative")
             parse(request.negative)
@@ -126,9 +150,11 @@ class EmbeddedBackend:
 
         def make(condition: tuple[NDArray[np.int64], Array, Array, int]) -> NDArray[np.uint8]:
             slots, colours, text, seed = condition
-            encoded = self._wishes.encode(slots[None], colours[None], text[None]), self._silence()
-            steps, guidance = self._settings["steps"], self._settings["guidance"]
-            return _to_bytes(self._sample(encoded, _generator(seed, 0), steps, guidance))
+            known = [(float(c[1]), float(c[2]), float(c[3])) for c in colours.reshape(2, 4) if c[0]]
+            plain = self._wishes.plain([int(value) for value in slots], known)
+            wish = Wish(self._wishes.encode(slots[None], colours[None], text[None]), plain, None)
+            course = self._course(wish, self._silence(), None)
+            return _to_bytes(self._sample(course, _generator(seed, 0)))
 
         yield from self._side_by_side(make, conditions)
 
@@ -152,11 +178,10 @@ class EmbeddedBackend:
 
     def _picture(self, task: _Task) -> Result:
         request, index = task.request, task.index
-        steps = request.steps or int(self._settings["steps"])
-        guidance = self._settings["guidance"] if request.guidance is None else request.guidance
+        course = self._course(task.wish, task.away, request)
         random = _generator(request.seed, 0 if request.towards else index)
         start = None if task.reference is None else (_from_bytes(task.reference.pixels), 1 - request.change)
-        small = _to_bytes(self._sample((task.wish.condition, task.away), random, steps, guidance, start))
+        small = _to_bytes(self._sample(course, random, start))
         small, shift = clear_crumbs(small), None
         if task.wish.colour is not None and request.colour_lock > 0:  # before enlarging, where it costs a sixteenth
             small, shift = lock_colour(small, task.wish.colour, request.colour_lock)
@@ -167,31 +192,34 @@ class EmbeddedBackend:
             "index": index,
             "pack": {"name": self.pack.name, "version": self.pack.manifest["version"], "sha256": self.pack.sha256},
             "packshot": __version__,
-            "steps": steps,
-            "guidance": guidance,
+            "steps": course.steps,
+            "guidance": course.guidance,
+            "emphasis": course.emphasis,
             "colour_distance_before_lock": None if shift is None else round(shift, 4),
             "like_sha256": None if task.reference is None else task.reference.sha256,
             "made_by": "generative model",
         }
         return Result(task.paint(pixels), request, index, recipe, task.prompt.as_dict())
 
-    def _sample(
-        self,
-        condition: tuple[Array, Array],
-        random: np.random.Generator,
-        steps: int,
-        guidance: float,
-        start: tuple[Array, float] | None = None,
-    ) -> Array:
-        """A picture (1, 3, R, R) of (wish, what to move away from), from noise or from a picture taken as of a time."""
-        wish, nothing = condition
+    def _course(self, wish: Wish, away: Array, request: GenerationRequest | None) -> _Course:
+        """The request's numbers, or the pack's own where it has none; packs of one evaluation use neither."""
+        own = self._settings
+        steps, guidance, emphasis = (own.get(name, 0) for name in ("steps", "guidance", "emphasis"))
+        if request is not None:
+            steps = request.steps or steps
+            guidance = guidance if request.guidance is None else request.guidance
+            emphasis = emphasis if request.emphasis is None else request.emphasis
+        return _Course(wish.condition, away, wish.plain, int(steps), float(guidance), float(emphasis))
+
+    def _sample(self, course: _Course, random: np.random.Generator, start: tuple[Array, float] | None = None) -> Array:
+        """A picture (1, 3, R, R), from noise or from a picture taken as of a time."""
         session = self.pack.session("generator.onnx")
         if self.pack.kind != "flow":
             z = random.standard_normal((1, int(self._settings["latent"])), np.float32)
-            return np.asarray(session.run(None, {"z": z, "condition": wish})[0], np.float32)
+            return np.asarray(session.run(None, {"z": z, "condition": course.wish})[0], np.float32)
         side = int(self._settings["resolution"])
         x = random.standard_normal((1, 3, side, side), np.float32)
-        schedule = times(steps, float(self._settings["time_shift"]))
+        schedule = times(course.steps, float(self._settings["time_shift"]))
         if start is not None:
             picture, now = start
             if now >= 1:
@@ -199,13 +227,20 @@ class EmbeddedBackend:
             x, schedule = np.asarray(now * picture + (1 - now) * x, np.float32), times_from(now, schedule)
         low, high = self._settings["guidance_interval"]
 
+        def predicted(x: Array, t: float, condition: Array) -> Array:
+            inputs = {"x": x, "time": np.array([t], np.float32), "condition": condition}
+            return np.asarray(session.run(None, inputs)[0], np.float32)
+
         def denoise(x: Array, t: float) -> Array:
-            time = np.array([t], np.float32)
-            predicted = session.run(None, {"x": x, "time": time, "condition": wish})[0]
-            if guidance != 1 and low <= t <= high:
-                unconditional = session.run(None, {"x": x, "time": time, "condition": nothing})[0]
-                predicted = unconditional + guidance * (predicted - unconditional)
-            return np.asarray(predicted, np.float32)
+            wished = led = predicted(x, t, course.wish)
+            if not low <= t <= high:
+                return led
+            if course.guidance != 1:
+                away = predicted(x, t, course.away)
+                led = away + course.guidance * (wished - away)
+            if course.emphasis and course.plain is not None:
+                led = led + course.emphasis * (wished - predicted(x, t, course.plain))
+            return led
 
         if self._settings["sampler"] == "renoise":
             return sample_renoised(denoise, x, schedule, lambda: random.standard_normal(x.shape, np.float32))

@@ -29,6 +29,7 @@ class GenerationRequest:
         background: `white`, `transparent`, a colour as `#rrggbb`, or the path of a picture.
         steps: evaluations of the network per picture, 1 to 100; None takes the pack's own number.
         guidance: adherence to the prompt, 0 to 20; None takes the pack's own.
+        emphasis: stress on the words for usage, gender, material and style, 0 to 20; None takes the pack's own.
         negative: a description that the pictures move away from; '' for none.
         towards: a second prompt; the pictures go from the first to this one evenly, from one noise. '' for none.
         like: path of a photo that the pictures start from; '' for none.
@@ -51,6 +52,7 @@ class GenerationRequest:
     towards: str = ""
     like: str = ""
     change: float = 0.6
+    emphasis: float | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -63,6 +65,8 @@ class GenerationRequest:
             _in_range("steps", self.steps, 1, 100)
         if self.guidance is not None:
             _in_range("guidance", self.guidance, 0, 20)
+        if self.emphasis is not None:
+            _in_range("emphasis", self.emphasis, 0, 20)
         _in_range("colour lock", self.colour_lock, 0, 1)
         _in_range("change", self.change, 0, 1)
         if self.towards and self.count < 2:

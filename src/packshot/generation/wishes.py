@@ -25,10 +25,13 @@ class Wish:
 
     Attributes:
         condition: (1, width).
+        plain: (1, width) the same product and colours without usage, gender, material and style; None where the prompt
+            says none of these.
         colour: that the product's main colour shall have, or None.
     """
 
     condition: Array
+    plain: Array | None
     colour: Oklab | None
 
 
@@ -50,7 +53,15 @@ class Wishes:
         if not colours and reference is not None:
             colours = reference.colours
         condition = self._remembered(prompt.text, tuple(prompt.slot_values()), tuple(colours))
-        return Wish(condition, colours[0] if colours else None)
+        return Wish(condition, self.plain(prompt.slot_values(), colours), colours[0] if colours else None)
+
+    def plain(self, slots: Sequence[int], colours: Sequence[Oklab]) -> Array | None:
+        """See `Wish.plain`; the category is the first slot."""
+        if not any(slots[1:]):
+            return None
+        only = np.zeros((1, len(slots)), np.int64)
+        only[0, 0] = slots[0]
+        return self.encode(only, colour_vector_of(colours)[None], np.zeros((1, EMBEDDING_LENGTH), np.float32))
 
     def nothing(self, slots: int) -> Array:
         """The condition (1, width) of silence; `slots` is their number."""
@@ -64,8 +75,15 @@ class Wishes:
 
 def between(first: Wish, last: Wish, share: float) -> Wish:
     """A wish on the straight line from one to the other; without a colour where either has none."""
-    condition = ((1 - share) * first.condition + share * last.condition).astype(np.float32)
+    condition, plain = _mixed(first.condition, last.condition, share), None
+    if first.plain is not None or last.plain is not None:
+        beginning, end = (wish.condition if wish.plain is None else wish.plain for wish in (first, last))
+        plain = _mixed(beginning, end, share)
     if first.colour is None or last.colour is None:
-        return Wish(condition, None)
+        return Wish(condition, plain, None)
     lightness, a, b = ((1 - share) * np.asarray(first.colour) + share * np.asarray(last.colour)).tolist()
-    return Wish(condition, (lightness, a, b))
+    return Wish(condition, plain, (lightness, a, b))
+
+
+def _mixed(first: Array, last: Array, share: float) -> Array:
+    return ((1 - share) * first + share * last).astype(np.float32)
