@@ -19,6 +19,7 @@ from packshot.training.loop import train  # noqa: E402
 from packshot.training.networks.gan import Discriminator, Generator, Stage  # noqa: E402
 from packshot.training.recipe import load_recipe  # noqa: E402
 from packshot.training.sections import GrowthRecipe  # noqa: E402
+from packshot.training.trainer import Average  # noqa: E402
 
 TINY = Path(__file__).parents[2] / "recipes/tiny-gan.toml"
 GROWING = ["objective.growth.sides=[8, 16]", "objective.growth.shares=[0.5, 0.5]", "objective.growth.fade=0.5"]
@@ -98,6 +99,30 @@ def test_a_growing_run_trains_every_layer_and_resumes_exactly(tmp_path: Path, mo
         before = network.state_dict()
         still = [name for name in before if torch.equal(before[name], model[prefix + name])]
         assert not [name for name in still if name.endswith("weight") and "sentence" not in name], still
+
+
+def test_the_average_forgets_when_layers_are_added(tmp_path: Path) -> None:
+    """A long memory would keep the random layers of the new side until the end of a short run."""
+    shards = write_drawn_shards(tmp_path / "shards")
+    settings = [*GROWING, "optimiser.ema_decay=0.999", "optimiser.ema_early_decay=0.999", "loop.steps=8"]
+    drawn: list[dict[str, torch.Tensor]] = []
+    follow = Average.follow
+
+    def noting(self: Average[Generator], network: torch.nn.Module, decay: float) -> None:
+        follow(self, network, decay)
+        if decay == 0:
+            drawn.append({name: tensor.clone() for name, tensor in network.state_dict().items()})
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Average, "follow", noting)
+        train(TINY, shards, tmp_path / "run", overrides=settings, progress=False)
+    assert len(drawn) == 2  # at the first step, and when 16 px began
+    model = load_file(checkpoints.find_average(tmp_path / "run").with_name("model.safetensors"))
+    average = load_file(checkpoints.find_average(tmp_path / "run"))
+    ends = {name: model[f"generator.{name}"] for name in average}
+    name = "last.weight"
+    moved, behind = ((ends[name] - drawn[1][name]).norm(), (ends[name] - average[name]).norm())
+    assert behind < 0.7 * moved
 
 
 def _fresh() -> tuple[Generator, Discriminator]:

@@ -83,7 +83,8 @@ class GanTrainer:
     def step(self, number: int, *, rate: float, progress: float) -> dict[str, float]:
         """See `Trainer.step`."""
         stage = self.stage = growth_stage(self.objective.growth, progress, self.team.device)
-        self.guard.enter(stage.side)
+        if self.guard.enter(stage.side, number):
+            self.average.follow(self.generator, 0.0)  # new layers were random until now: nothing to remember
         sample = partial(gan_sample, self.average.network, stage=stage)
         watched = self.guard.look(number, sample, self._parts, self._load_parts)
         batch, latent, other, noise, transforms = self._draw(stage.side)
@@ -100,7 +101,7 @@ class GanTrainer:
         self.discriminator.requires_grad_(False)
         actor = regular | self._persuade(moved, real, batch.slots, batch.colours, batch.text, batch.category, stage)
         self.descent_g.descend(actor, rate, number)
-        self.average.follow(self.generator, average_decay(number + 1, self.recipe.optimiser))
+        self.average.follow(self.generator, average_decay(number + 1 - self.guard.began, self.recipe.optimiser))
         shown = watched | {f"d_{name}": value.item() for name, value in critic.items()}
         return shown | {f"g_{name}": value.item() for name, value in actor.items()}
 

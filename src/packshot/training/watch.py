@@ -66,7 +66,7 @@ class Guard:
         self.recipe, self.device, self.leads = recipe, device, leads
         self.watch = Watch(catalogue, recipe.pictures) if recipe.every else None
         self.best: dict[str, Tensor] = {}
-        self.best_coverage, self.alarms, self.era = -1.0, 0, 0
+        self.best_coverage, self.alarms, self.era, self.began = -1.0, 0, 0, 0
 
     @property
     def penalty_factor(self) -> float:
@@ -78,10 +78,16 @@ class Guard:
         """What is added to the weight of mode seeking."""
         return self.recipe.mode_seeking * self.alarms
 
-    def enter(self, era: int) -> None:
-        """From now on pictures are of another kind: what was best before is nothing to go back to."""
-        if era != self.era:
-            self.era, self.best, self.best_coverage = era, {}, -1.0
+    def enter(self, era: int, number: int) -> bool:
+        """From step `number` on pictures are of the kind `era`; what was best before is nothing to go back to.
+
+        Returns:
+            Whether that is news.
+        """
+        if era == self.era:
+            return False
+        self.era, self.began, self.best, self.best_coverage = era, number, {}, -1.0
+        return True
 
     def look(
         self, number: int, sample: Sampler, state: Callable[[], Parts], restore: Callable[[Parts], None]
@@ -121,13 +127,13 @@ class Guard:
 
     def state(self) -> dict[str, Tensor]:
         """Tensors by name, for a checkpoint."""
-        numbers = torch.tensor([self.best_coverage, float(self.alarms), float(self.era)], dtype=torch.float64)
+        numbers = torch.tensor([self.best_coverage, self.alarms, self.era, self.began], dtype=torch.float64)
         return {"guard": numbers, **prefixed(BEST, self.best)}
 
     def load_state(self, tensors: Mapping[str, Tensor]) -> None:
         """Undo `state`."""
-        self.best_coverage, alarms, era = tensors["guard"].tolist()
-        self.alarms, self.era = int(alarms), int(era)
+        self.best_coverage, *counts = tensors["guard"].tolist()
+        self.alarms, self.era, self.began = map(int, counts)
         self.best = without_prefix(BEST, tensors)
 
     def _reason(self, reading: Reading) -> str:
