@@ -75,12 +75,12 @@ def stylegan2_pytorch(pictures: torch.Tensor, goes_on: Callable[[], bool]) -> tu
 
 
 def diffusers_unet(pictures: torch.Tensor, goes_on: Callable[[], bool]) -> tuple[Maker, int]:
-    """A UNet2DModel of diffusers 0.42.1, trained as in its tutorial on unconditional generation, sampled by DDIM."""
+    """A small UNet2DModel of diffusers 0.42.1, trained as in its tutorial; sampled in 20 DDIM steps."""
     from diffusers import DDIMScheduler, DDPMScheduler, UNet2DModel
 
     network = UNet2DModel(
         sample_size=SIDE,
-        block_out_channels=(64, 128, 192, 256),
+        block_out_channels=(32, 64, 128, 256),
         layers_per_block=2,
         down_block_types=("DownBlock2D", "DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"),
         up_block_types=("AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D", "UpBlock2D"),
@@ -101,7 +101,7 @@ def diffusers_unet(pictures: torch.Tensor, goes_on: Callable[[], bool]) -> tuple
 
     def make(count: int) -> torch.Tensor:
         sampler, x = DDIMScheduler(num_train_timesteps=1000), torch.randn(count, 3, SIDE, SIDE)
-        sampler.set_timesteps(50)
+        sampler.set_timesteps(20)
         for step in sampler.timesteps:
             x = sampler.step(network(x, step).sample, step, x).prev_sample
         return x.clamp(-1, 1)

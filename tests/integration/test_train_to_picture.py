@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -92,3 +93,29 @@ def test_a_damaged_shard_and_a_wrong_recipe_are_one_line_each(shards: Path, tmp_
         assert done.returncode == 2, (done.stdout, done.stderr)
         assert said in done.stderr and "Traceback" not in done.stderr
         assert len(done.stderr.strip().splitlines()) == 1
+
+
+@pytest.mark.slow
+def test_a_run_killed_at_any_moment_goes_on_with_nothing_lost(shards: Path, tmp_path: Path) -> None:
+    def command(out: Path) -> list[str]:
+        settings = ["loop.steps=30", "loop.checkpoint_minutes=0"]  # a checkpoint at every step, so that kills meet them
+        options = [part for setting in settings for part in ("--set", setting)]
+        train = [sys.executable, "-m", "packshot", "train", str(RECIPES / "tiny-flow.toml")]
+        return [*train, "--data", str(shards), "--out", str(out), *options]
+
+    def finished(out: Path) -> dict[str, bytes]:
+        folder = out / "checkpoints/step-00000030"
+        return {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
+
+    assert subprocess.run(command(tmp_path / "whole"), capture_output=True, timeout=240).returncode == 0
+    out, seen = tmp_path / "killed", set[str]()
+    for _ in range(2):
+        process = subprocess.Popen(command(out), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        begun = len(seen)
+        while process.poll() is None and len(seen) < begun + 3:
+            seen |= {path.name for path in out.glob("checkpoints/step-*")}
+        process.kill()
+        assert process.wait() == -signal.SIGKILL, "it was to be killed while it ran"
+    assert subprocess.run(command(out), capture_output=True, timeout=240).returncode == 0
+    assert finished(out) == finished(tmp_path / "whole") != {}
+    assert [path.name for path in out.glob("checkpoints/*")] == ["step-00000030"]
