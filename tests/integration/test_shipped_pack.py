@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from packshot.colour import main_colours, oklab_from_srgb
+from packshot.errors import RequestError
 from packshot.evaluation.judge import Judge
 from packshot.framing import find_product
 from packshot.generation import GenerationRequest, open_backend
@@ -38,7 +39,7 @@ def pictures() -> dict[str, list[np.ndarray]]:
 
 
 def test_every_file_of_the_shipped_packs_has_its_hash_and_they_are_small() -> None:
-    for name, kinds, most in (("base", ("flow", "gan"), 30e6), ("judge-v2", ("judge",), 2e6)):
+    for name, kinds, most in (("base", ("flow",), 30e6), ("gan", ("gan",), 6e6), ("judge-v2", ("judge",), 2e6)):
         pack = find_pack(name, kinds)
         assert sum(len(pack.read(file)) for file in pack.manifest["files"]) <= most
         assert not [f for f in pack.folder.iterdir() if f.suffix in {".pkl", ".pt", ".pth", ".bin"}]
@@ -57,6 +58,16 @@ def test_products_are_of_the_kind_that_was_asked_for(pictures: dict[str, list[np
         found == PROMPTS[prompt] for prompt, made in pictures.items() for found in judge.read(np.stack(made)).categories
     )
     assert right >= 0.6 * 4 * len(PROMPTS)
+
+
+def test_the_gan_beside_it_draws_most_kinds_too() -> None:
+    requests = [GenerationRequest(prompt, 4, seed=1) for prompt in PROMPTS]
+    found = [(r.request.prompt, r.pixels) for r in open_backend("embedded", "gan").generate(requests)]
+    read = Judge.open().read(np.stack([pixels for _, pixels in found])).categories
+    right = sum(name == PROMPTS[prompt] for name, (prompt, _) in zip(read, found, strict=True))
+    assert right >= 0.6 * len(found)
+    with pytest.raises(RequestError, match=r"^emphasis: got pack 'gan', a gan; accepted: a pack of the kind 'flow'"):
+        open_backend("embedded", "gan").check(GenerationRequest("wallet for women", emphasis=2.0))
 
 
 def test_main_colours_are_near_the_words(pictures: dict[str, list[np.ndarray]]) -> None:
