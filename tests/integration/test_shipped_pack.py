@@ -66,8 +66,9 @@ def test_the_gan_beside_it_draws_most_kinds_too() -> None:
     read = Judge.open().read(np.stack([pixels for _, pixels in found])).categories
     right = sum(name == PROMPTS[prompt] for name, (prompt, _) in zip(read, found, strict=True))
     assert right >= 0.6 * len(found)
-    with pytest.raises(RequestError, match=r"^emphasis: got pack 'gan', a gan; accepted: a pack of the kind 'flow'"):
-        open_backend("embedded", "gan").check(GenerationRequest("wallet for women", emphasis=2.0))
+    for wish in ("steps", "guidance", "emphasis"):
+        with pytest.raises(RequestError, match=rf"^{wish}: got pack 'gan', a gan; accepted: a pack of the kind 'flow'"):
+            open_backend("embedded", "gan").check(GenerationRequest("wallet for women", **{wish: 2}))  # type: ignore[arg-type]
 
 
 def test_main_colours_are_near_the_words(pictures: dict[str, list[np.ndarray]]) -> None:

@@ -87,6 +87,11 @@ def test_other_sizes_and_a_growing_network_are_refused(home: Path) -> None:
         load_pack(Generator(gan_spec(load_recipe(RECIPES / "tiny-gan.toml", growing))), str(home / "gan-pack"))
 
 
+def test_muon_may_be_left_with_nothing(home: Path, tmp_path: Path) -> None:
+    settings = ["optimiser.matrix_optimiser=muon", "loop.freeze=['blocks.']", "loop.steps=1"]
+    train(RECIPES / "tiny-flow.toml", home / "shards", tmp_path, overrides=settings, progress=False)
+
+
 @pytest.mark.parametrize("family", ["flow", "gan"])
 def test_training_starts_from_a_pack_and_leaves_frozen_layers_alone(family: str, home: Path, tmp_path: Path) -> None:
     start = network(family)

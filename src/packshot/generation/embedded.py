@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ Array = NDArray[np.float32]
 DEFAULT_PACK = "base"
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G and B in the luma of ITU-R BT.601."""
+ONE_EVALUATION = {"steps": 1, "guidance": 1.0, "emphasis": 0.0}
 Item = TypeVar("Item")
 Made = TypeVar("Made")
 
@@ -109,8 +110,9 @@ class EmbeddedBackend:
         painter(request.background)
         if request.towards:
             self.check(replace(request, prompt=request.towards, towards=""))
-        if request.emphasis is not None:
-            self._only_flow("emphasis")
+        for wish in ("steps", "guidance", "emphasis"):
+            if getattr(request, wish) is not None:
+                self._only_flow(wish)
         if request.negative:
             self._only_flow("negative")
             parse(request.negative)
@@ -202,9 +204,9 @@ class EmbeddedBackend:
         return Result(task.paint(pixels), request, index, recipe, task.prompt.as_dict())
 
     def _course(self, wish: Wish, away: Array, request: GenerationRequest | None) -> _Course:
-        """The request's numbers, or the pack's own where it has none; packs of one evaluation use neither."""
-        own = self._settings
-        steps, guidance, emphasis = (own.get(name, 0) for name in ("steps", "guidance", "emphasis"))
+        """The request's numbers, or the pack's own where it has none; kinds other than flow take one evaluation."""
+        own: Mapping[str, Any] = self._settings if self.pack.kind == "flow" else ONE_EVALUATION
+        steps, guidance, emphasis = (own[name] for name in ("steps", "guidance", "emphasis"))
         if request is not None:
             steps = request.steps or steps
             guidance = guidance if request.guidance is None else request.guidance

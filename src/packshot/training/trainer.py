@@ -114,8 +114,7 @@ class Descent:
         ]
         adamw = torch.optim.AdamW(groups, peak, betas=recipe.betas, fused=True)
         self.optimisers: list[tuple[torch.optim.Optimizer, float]] = [(adamw, peak)]
-        if apart:
-            chosen = [p for p in named.values() if p in apart]  # in the network's order: a set has none
+        if chosen := [p for p in named.values() if p in apart]:  # in the network's order: a set has none
             rate = recipe.matrix_learning_rate
             self.optimisers.append((Muon(chosen, rate, weight_decay=recipe.weight_decay, momentum=MUON_MOMENTUM), rate))
 
