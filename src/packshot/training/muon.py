@@ -1,7 +1,7 @@
 """Muon (Jordan et al. 2024): momentum whose matrix is made orthogonal before the step.
 
-`torch.optim.Muon` always multiplies in bfloat16, which processors without it imitate about eighty times slower than
-they multiply float32: a step of the flow recipe took minutes there. This one asks first; else it is the same rule with
+`torch.optim.Muon` always multiplies in bfloat16, which processors without it imitate, far slower than they multiply
+float32 (0.8 against 69 GFLOP/s, see docs/training-log.md). This one asks first; else it is the same rule with
 the learning rate of Liu et al. 2025 (arXiv:2502.16982), and a test holds them against each other.
 """
 

