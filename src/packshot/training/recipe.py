@@ -291,6 +291,9 @@ def _check_growth(growth: GrowthRecipe, resolution: int, where: str) -> None:
 def _check_finishing(objective: LaddObjectiveRecipe, depth: int, init_from: str, where: str) -> None:
     if not init_from:
         raise RecipeError(f"{where}: loop.init_from", "''", "the trained flow that is to be finished: a run or a pack")
+    if objective.watch.mode_seeking:
+        accepted = "0: finishing a flow has no such loss"
+        raise RecipeError(f"{where}: objective.watch.mode_seeking", objective.watch.mode_seeking, accepted)
     blocks = objective.critic_blocks
     if list(blocks) != sorted({block for block in blocks if block <= depth}):
         raise RecipeError(f"{where}: objective.critic_blocks", list(blocks), f"ascending numbers, at most {depth}")
