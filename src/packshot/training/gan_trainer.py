@@ -16,6 +16,7 @@ from packshot.training.checkpoint import load_model_part
 from packshot.training.data import Batch, Catalogue, draw_batch
 from packshot.training.distributed import Team
 from packshot.training.networks.gan import Discriminator, GanSpec, Generator, Stage
+from packshot.training.networks.projected import ProjectedDiscriminator, ProjectedSpec
 from packshot.training.objectives import gan as objective
 from packshot.training.recipe import Recipe
 from packshot.training.sampling import Sheet, catalogue_sheet, gan_sample
@@ -46,12 +47,24 @@ def gan_spec(recipe: Recipe) -> GanSpec:
     assert isinstance(recipe.network, GanNetworkRecipe) and isinstance(recipe.objective, GanObjectiveRecipe)
     sizes = asdict(recipe.network)
     vocabulary = sizes.pop("vocabulary")
+    for of_projection in ("discriminator", "projection_side", "projection_channels"):
+        sizes.pop(of_projection)
     conditioner = conditioner_spec(vocabulary, sizes.pop("condition"))
     categories = vocabulary[0] if recipe.objective.category else 0
     early = recipe.objective.growth.sides[:-1]
     return GanSpec(
         resolution=recipe.data.resolution, early=early, categories=categories, conditioner=conditioner, **sizes
     )
+
+
+def build_discriminator(recipe: Recipe) -> Discriminator | ProjectedDiscriminator:
+    """The one that a recipe names."""
+    assert isinstance(recipe.network, GanNetworkRecipe)
+    spec, network = gan_spec(recipe), recipe.network
+    if network.discriminator == "own":
+        return Discriminator(spec)
+    projected = ProjectedSpec(network.projection_side, network.projection_channels, spec.categories, spec.conditioner)
+    return ProjectedDiscriminator(projected)
 
 
 class GanTrainer:
@@ -62,7 +75,7 @@ class GanTrainer:
         self.recipe, self.objective, self.drawing, self.team = recipe, recipe.objective, recipe.data, team
         self.catalogue, self.draws = catalogue, generator
         self.spec = gan_spec(recipe)
-        self.generator, self.discriminator = Generator(self.spec), Discriminator(self.spec)
+        self.generator, self.discriminator = Generator(self.spec), build_discriminator(recipe)
         start_from(self.generator, recipe.loop)
         if recipe.loop.init_from and not is_pack(recipe.loop.init_from):
             load_model_part(self.discriminator, Path(recipe.loop.init_from), D)

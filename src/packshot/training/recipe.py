@@ -210,6 +210,8 @@ def _check_whole(recipe: Recipe, where: str) -> None:
         _check_channels(network, data.resolution, where)
     if isinstance(recipe.objective, FlowObjectiveRecipe):
         _check_guidance(recipe.objective, recipe.loop.init_from, where)
+    if isinstance(network, GanNetworkRecipe) and network.projection_side.bit_count() != 1:
+        raise RecipeError(f"{where}: network.projection_side", network.projection_side, "a power of two")
     if isinstance(recipe.objective, GanObjectiveRecipe):
         _check_growth(recipe.objective.growth, data.resolution, where)
     if isinstance(recipe.objective, LaddObjectiveRecipe):

@@ -88,7 +88,16 @@ class FlowNetworkRecipe:
 
 @dataclass(frozen=True, slots=True)
 class GanNetworkRecipe:
-    """Sizes of a generator and discriminator; see `GanSpec`. `vocabulary` has a size per slot, with room to append."""
+    """Sizes of a generator and discriminator; see `GanSpec`.
+
+    Attributes:
+        latent: see `GanSpec`, as are those that are not named here.
+        vocabulary: a size for each slot, with room to append.
+        discriminator: `own` learns to see from the pictures alone; `projected` looks through frozen ImageNet features,
+            see `networks/projected.py`, and has no use for `discriminator_channels`.
+        projection_side: to which it brings pictures, pixels; a power of two.
+        projection_channels: of its maps.
+    """
 
     latent: Annotated[int, Within(1, 4096)]
     style: Annotated[int, Within(8, 4096)]
@@ -97,6 +106,9 @@ class GanNetworkRecipe:
     generator_channels: Annotated[tuple[int, ...], Within(4, 4096)]
     discriminator_channels: Annotated[tuple[int, ...], Within(4, 4096)]
     vocabulary: Annotated[tuple[int, ...], Within(2, 100_000)]
+    discriminator: Literal["own", "projected"]
+    projection_side: Annotated[int, Within(64, 1024)]
+    projection_channels: Annotated[int, Within(4, 4096)]
 
 
 @dataclass(frozen=True, slots=True)

@@ -262,7 +262,7 @@ class Discriminator(nn.Module):
             x = block(x)
             if number == 0 and fade is not None:
                 x = torch.lerp(self._stem(F.avg_pool2d(pictures, 2)).to(x.dtype), x, fade.to(x.dtype))
-        x = F.leaky_relu(self.conv(_with_deviation(F.leaky_relu(x, 0.2))), 0.2)
+        x = F.leaky_relu(self.conv(with_deviation(F.leaky_relu(x, 0.2))), 0.2)
         flat: Tensor = F.leaky_relu(self.flat(x.flatten(1)), 0.2)
         return flat
 
@@ -299,7 +299,7 @@ class Discriminator(nn.Module):
         return self.score(self.features(pictures), self.encode(slots, colours, text))
 
 
-def _with_deviation(x: Tensor) -> Tensor:
+def with_deviation(x: Tensor) -> Tensor:
     """Append a channel: mean deviation over groups of neighbours in the batch, so that D sees a lack of variety."""
     n, _, height, width = x.shape
     group = math.gcd(n, DEVIATION_GROUP)
