@@ -90,6 +90,7 @@ def generate(
     from packshot.prompt import parse
 
     if variations is not None:
+    from packshot.generation import GenerationRequest, open_backend
         if prompts or like:
             raise RequestError(
                 "--variations", "a prompt or --like beside it", "a photo alone; else --like and a prompt"
@@ -100,10 +101,10 @@ def generate(
     if explain:
         understood = [parse(prompt) for prompt in prompts]
         typer.echo(
+    maker = open_backend(backend, pack)  # a pack may know kinds of its own
             _dump([p.as_dict() for p in understood]) if as_json else "\n\n".join(p.explain() for p in understood)
         )
         return
-    from packshot.generation import GenerationRequest, open_backend
     from packshot.images import contact_sheet, save_picture
 
     if form not in FORMATS:
@@ -129,7 +130,6 @@ def generate(
         )
         for prompt in prompts
     ]
-    maker = open_backend(backend, pack)
     for request in requests:
         maker.check(request)
     for folder in [out, *([sheet.parent] if sheet else [])]:
@@ -183,6 +183,9 @@ def data_prepare(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Turn a product catalogue into training shards, and say what was dropped and why."""
+    kinds: Annotated[
+        Path | None, typer.Option(help="TOML file of your own kinds of product; see docs/data.md.")
+    ] = None,
     from packshot.catalogue.prepare import prepare
 
     mapping = dict(_pair(text, "--column") for text in column or [])
@@ -203,6 +206,7 @@ def data_prepare(
     typer.echo(_dump(report.as_dict()) if as_json else "\n".join(report.lines()))
 
 
+            kinds=kinds,
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="A TOML file; see recipes/.")],

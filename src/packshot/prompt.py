@@ -170,21 +170,21 @@ def slot_size(slot: str) -> int:
     Raises:
         KeyError: no such slot.
     """
-    return len(lexicon().slots[slot]) + 1
+    return max(lexicon().values[slot].values()) + 1
 
 
 def slot_index(slot: str, entry_key: str | None) -> int:
-    """The value of an entry: 1 + its position in its table; 0 for None.
+    """The value of an entry: 1 + its position in its table, or an own kind's value; 0 for None.
 
     Raises:
         KeyError: no such slot or entry.
     """
-    entries = lexicon().slots[slot]
+    values = lexicon().values[slot]
     if entry_key is None:
         return 0
-    if entry_key not in entries:
+    if entry_key not in values:
         raise KeyError(f"{slot}.{entry_key}")
-    return 1 + list(entries).index(entry_key)
+    return values[entry_key]
 
 
 def entry_for_catalogue_name(slot: str, name: str) -> str | None:

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from PIL import Image, ImageDraw
 from training_data import write_drawn_shards
 
 from packshot.generation import GenerationRequest, open_backend
@@ -74,6 +75,37 @@ def test_a_catalogue_becomes_a_pack_that_draws(
     results = list(open_backend("embedded", str(pack)).generate([GenerationRequest("silver watch", 2, 1, 64)]))
     assert [r.pixels.shape for r in results] == [(64, 64, 3)] * 2
     assert results[0].pixels.tobytes() != results[1].pixels.tobytes()
+
+
+@pytest.mark.slow
+def test_a_sellers_own_kind_of_product_goes_from_the_catalogue_to_the_prompt(upscaler: Path, tmp_path: Path) -> None:
+    kinds, photos, shards, pack = (tmp_path / name for name in ("kinds.toml", "photos", "shards", "pack"))
+    kinds.write_text('[kettle]\nen = ["kettle"]\nzh = ["水壶"]\n', encoding="utf-8")
+    photos.mkdir()
+    lines = ["file_name,title,category,colour"]
+    for number in range(24):
+        picture = Image.new("RGB", (64, 64), "white")
+        box = (8, 4 + number % 5, 40 + number, 60 - number // 5)
+        ImageDraw.Draw(picture).ellipse(box, fill=(200, 30 + 9 * number, 30))
+        picture.save(photos / f"{number}.png")
+        lines.append(f"{number}.png,Thing {number},Kettle,Red")
+    (photos / "metadata.csv").write_text("\n".join(lines), encoding="utf-8")
+    sizes = ("--resolution", 16, "--fine-resolution", 0, "--workers", 2)
+    done = packshot("data", "prepare", photos, "--kinds", kinds, "--out", shards, *sizes)
+    assert done.returncode == 0 and "kept by category: kettle 2" in done.stdout, (done.stdout, done.stderr)
+    done = packshot("train", RECIPES / "tiny-vae.toml", "--data", shards, "--out", tmp_path / "run")
+    assert done.returncode == 0, done.stderr
+    card = tmp_path / "card.toml"
+    card.write_text(CARD.replace('categories = ["watch", "wallet", "belt"]', ""), encoding="utf-8")
+    done = packshot("export", tmp_path / "run", "--upscaler", upscaler, "--card", card, "--out", pack)
+    assert done.returncode == 0, done.stderr
+    done = packshot("generate", "红色水壶", "--pack", pack, "--count", 1, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 0, done.stderr
+    assert [row["prompt"]["category"] for row in json.loads(done.stdout)["pictures"]] == ["kettle"]
+    done = packshot("generate", "red watch", "--pack", pack, "--out", tmp_path / "out")
+    assert done.returncode == 2 and done.stderr.endswith("accepted: kettle\n")
+    done = packshot("generate", "红色水壶", "--out", tmp_path / "out")
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1  # base has never heard of it
 
 
 def test_a_damaged_shard_and_a_wrong_recipe_are_one_line_each(shards: Path, tmp_path: Path) -> None:

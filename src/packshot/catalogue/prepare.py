@@ -24,6 +24,7 @@ from packshot.catalogue.report import PreparationReport, bad_row_as_dict, exampl
 from packshot.catalogue.workers import examine_all
 from packshot.errors import InputError, OutputError, RequestError
 from packshot.images import canonical_json, save_picture
+from packshot.lexicon.kinds import install_kinds, own_kinds_as_rows, read_kinds
 from packshot.shards import FORMAT, FORMAT_VERSION, MANIFEST, is_dataset, split_of, write_shards
 
 Progress = Callable[[int, int | None], None]
@@ -42,6 +43,7 @@ def prepare(
     progress: Progress | None = None,
     note: str = "",
     licence: str = "",
+    kinds: Path | None = None,
 ) -> PreparationReport:
     """Make a training dataset of one or several catalogues.
 
@@ -60,14 +62,18 @@ def prepare(
         progress: called with rows done and the number of all rows, None where a tar does not say.
         note: where the pictures come from; stands in `dataset.json` and every model card.
         licence: of the pictures, likewise.
+        kinds: TOML file of the seller's own kinds of product; see `packshot.lexicon.kinds`.
 
     Raises:
         RequestError: a resolution or number of workers out of range.
-        InputError: no catalogue at `source`, needed columns missing, or not one row that can be kept.
+        InputError: no catalogue at `source`, needed columns missing, not one row that can be kept, or kinds that cannot
+            be added.
         OutputError: `out` exists, or cannot be written; nothing stays behind.
         MissingExtraError: Parquet without pyarrow, a URL without fsspec.
     """
     settings = _settings(resolution, fine_resolution, workers)
+    own = [] if kinds is None else read_kinds(kinds)
+    install_kinds(own, str(kinds))
     _check_free(out, overwrite)
     opened = [open_catalogue(file, mapping or {}) for file in find_catalogue(source)]
     with _folder_in_place_of(out) as folder, contextlib.closing(Collection(folder / ".spool")) as collection:
@@ -90,6 +96,7 @@ def prepare(
             "note": note,
             "licence": licence,
             "source": source,
+            "kinds": own_kinds_as_rows(row["key"] for row in own),
             "counts": report.counts(),
             "shards": shards,
         }

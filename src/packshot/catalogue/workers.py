@@ -13,6 +13,7 @@ from packshot.catalogue.examine import Outcome, Settings, examine
 from packshot.catalogue.readers import Item
 from packshot.catalogue.rows import BadRow
 from packshot.errors import InputError
+from packshot.lexicon.kinds import install_kinds, own_kinds_as_rows
 
 _BATCH = 16
 _BATCHES_PER_WORKER = 4
@@ -36,7 +37,8 @@ def examine_all(items: Iterable[Item], settings: Settings, workers: int) -> Iter
         return
     # Not fork: readers of Parquet and of URLs run threads, which a forked child would lack while it holds their locks.
     context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(workers, mp_context=context) as pool:
+    kinds = own_kinds_as_rows(), "kinds"
+    with ProcessPoolExecutor(workers, mp_context=context, initializer=install_kinds, initargs=kinds) as pool:
         under_way: deque[tuple[list[Item], Future[list[Outcome]]]] = deque()
         try:
             while True:

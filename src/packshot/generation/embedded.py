@@ -23,6 +23,7 @@ from packshot.generation.reference import Reference, open_reference
 from packshot.generation.sampling import sample_flow, sample_renoised, times, times_from
 from packshot.generation.wishes import Wish, Wishes, between
 from packshot.lexicon import SLOTS
+from packshot.lexicon.kinds import install_kinds
 from packshot.packs import find_pack
 from packshot.prompt import Prompt, parse
 
@@ -89,9 +90,11 @@ class EmbeddedBackend:
             PackError: there is no such pack, or it is damaged.
         """
         self.pack = find_pack(pack, ("flow", "gan", "vae"))
+            InputError: it knows a kind of product by a name that has another meaning here.
         self._settings: dict[str, Any] = dict(self.pack.manifest["generation"])
         self._wishes = Wishes(self.pack)
 
+        install_kinds(self._settings.get("kinds", []), f"pack '{self.pack.name}'")
     def check(self, request: GenerationRequest) -> Prompt:
         """Understand the request's prompt and make sure the pack can draw it, before anything is computed.
 

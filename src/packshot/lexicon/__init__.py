@@ -20,6 +20,8 @@ from packshot.lexicon.tokens import tokenise
 
 Oklab = tuple[float, float, float]
 
+CATEGORY_VALUES = 48
+"""Values of the category slot that networks tell apart, 0 being silence; sellers' own kinds take them from the end."""
 SLOTS: tuple[str, ...] = ("category", "usage", "gender", "material", "style")
 _OTHER_ROLES = ("filler", "background", "preposition", "elsewhere")
 
@@ -98,6 +100,7 @@ class Lexicon:
         terms: token forms -> meanings.
         longest: the number of tokens of the longest term.
         decoys: things we cannot draw, for comparison in guessing.
+        values: slot -> key -> the entry's value in networks, from 1.
     """
 
     slots: Mapping[str, Mapping[str, Entry]]
@@ -107,14 +110,39 @@ class Lexicon:
     terms: Mapping[tuple[str, ...], tuple[Meaning, ...]]
     longest: int
     decoys: tuple[str, ...]
+    values: Mapping[str, Mapping[str, int]]
+
+
+_own: dict[str, tuple[Entry, int]] = {}
+
+
+def own_kinds() -> Mapping[str, tuple[Entry, int]]:
+    """Kinds that were added to those that ship, with their values; see `packshot.lexicon.kinds`."""
+    return _own
+
+
+def set_own_kinds(kinds: Mapping[str, tuple[Entry, int]]) -> None:
+    """Make these the added kinds of this process; only `packshot.lexicon.kinds` and tests have reason to."""
+    if dict(kinds) != _own:
+        _own.clear()
+        _own.update(kinds)
+        lexicon.cache_clear()
+
+
+@cache
+def shipped_categories() -> Mapping[str, Entry]:
+    """The kinds that ship with this version."""
+    return {key: _entry(key, row) for key, row in _table("category").items()}
 
 
 @cache
 def lexicon() -> Lexicon:
-    """The tables that ship with this version, read at the first call."""
+    """The tables that ship with this version and the kinds added to them, read at the first call."""
     attributes, other, colour = _table("attributes"), _table("other"), _table("colour")
-    tables = {"category": _table("category"), **attributes}
-    slots = {slot: {key: _entry(key, row) for key, row in tables[slot].items()} for slot in SLOTS}
+    slots = {slot: {key: _entry(key, row) for key, row in attributes[slot].items()} for slot in SLOTS[1:]}
+    slots = {"category": {**shipped_categories(), **{key: entry for key, (entry, _) in _own.items()}}, **slots}
+    values = {slot: {key: place for place, key in enumerate(entries, 1)} for slot, entries in slots.items()}
+    values["category"].update({key: value for key, (_, value) in _own.items()})
     modifiers = colour.pop("modifier")
     colours = {key: _entry(key, row) for key, row in colour.items()}
     terms: dict[tuple[str, ...], tuple[Meaning, ...]] = {}
@@ -136,6 +164,7 @@ def lexicon() -> Lexicon:
         terms=terms,
         longest=max(map(len, terms)),
         decoys=(*other["decoy"]["en"], *other["decoy"]["zh"]),
+        values=values,
     )
 
 

@@ -11,6 +11,7 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,8 +20,9 @@ from torch import Tensor
 
 from packshot.errors import InputError, OutputError, RecipeError
 from packshot.lexicon import SLOTS, lexicon
+from packshot.lexicon.kinds import install_kinds, own_kinds_as_rows
 from packshot.prompt import EMBEDDING_LENGTH, colour_vector_of, embed, slot_index
-from packshot.shards import ShardRow, read_shards
+from packshot.shards import MANIFEST, ShardRow, read_dataset, read_shards
 from packshot.training.sections import DataRecipe
 
 COLOUR_FEATURES, TEXT_FEATURES = 8, EMBEDDING_LENGTH
@@ -41,6 +43,7 @@ class Catalogue:
         text: (N, K, 512) float16 sentence embeddings; rows with fewer captions repeat theirs.
         weights: (N,) float64, sum 1: the share of each row in what is drawn.
         fingerprint: sha256 of ids and pictures.
+        categories: kinds of product there are, as the lexicon names them.
     """
 
     ids: tuple[str, ...]
@@ -50,6 +53,11 @@ class Catalogue:
     text: Tensor
     weights: Tensor
     fingerprint: str
+    categories: tuple[str, ...]
+
+    def facts(self) -> dict[str, Any]:
+        """What a pack trained on it has to know: kinds it can draw, and the seller's own among them."""
+        return {"categories": list(self.categories), "kinds": own_kinds_as_rows(self.categories)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +101,7 @@ def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], 
         OutputError: embeddings cannot be written beside the shards.
         RecipeError: resolution, vocabulary or category names of the recipe do not fit the shards.
     """
+    install_kinds(read_dataset(folder).get("kinds", []), str(folder / MANIFEST))
     ids, pictures, slots, colours, captions = [], [], [], [], []
     for row in read_shards(folder):
         if row.split != split:
@@ -123,6 +132,7 @@ def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], 
         text=_embedded(folder, captions, split),
         weights=sampling_weights(slot_tensor[:, 0], recipe),
         fingerprint=digest.hexdigest(),
+        categories=tuple(key for key, value in lexicon().values["category"].items() if (values[:, 0] == value).any()),
     )
 
 
@@ -139,13 +149,13 @@ def sampling_weights(category: Tensor, recipe: DataRecipe) -> Tensor:
     Raises:
         RecipeError: a name in `category_weights` is no category, or all weights are 0.
     """
-    names = list(lexicon().slots["category"])
-    counts = torch.bincount(category, minlength=len(names) + 1).float()
+    values = lexicon().values["category"]
+    counts = torch.bincount(category, minlength=max(values.values()) + 1).float()
     shares = counts.clamp(min=recipe.balance_floor) ** -recipe.balance
     for name, factor in recipe.category_weights.items():
-        if name not in names:
-            raise RecipeError("data.category_weights", f"'{name}'", f"categories of the lexicon: {', '.join(names)}")
-        shares[names.index(name) + 1] *= factor
+        if name not in values:
+            raise RecipeError("data.category_weights", f"'{name}'", f"categories of the lexicon: {', '.join(values)}")
+        shares[values[name]] *= factor
     weights = shares[category].double()
     if not weights.sum() > 0:
         raise RecipeError("data.category_weights", "0 for every category there is", "at least one above 0")

@@ -186,6 +186,7 @@ class _Run:
                 "minutes": self.minutes,
                 "pictures_seen": self.step * self.recipe.loop.batch,
                 "data": self.data.fingerprint,
+                **self.data.facts(),
             }
             self.checkpoint = save_checkpoint(self.out, Checkpoint(parts, state), self.recipe)
         elif self.checkpoint is None:

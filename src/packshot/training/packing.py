@@ -49,7 +49,8 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
         run: a run's or a checkpoint's folder.
         upscaler: the same of the super-resolution stage, or the name or folder of a pack whose stage is taken over.
         card: TOML with the manifest's other keys (name, version, summary, licence, training_data, quality, generation;
-            sizes are added to the last); a Markdown file of the same name beside it becomes the pack's CARD.md.
+            sizes are added to the last, and the run's kinds of product where it names none); a Markdown file of the
+            same name beside it becomes the pack's CARD.md.
         folder: to write; an existing one is replaced as a whole.
 
     Raises:
@@ -64,7 +65,9 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
     if recipe.family not in _WRITERS:
         raise RecipeError(run, f"a run of the family '{recipe.family}'", f"one of {', '.join(_WRITERS)}")
     write_generator, facts = _WRITERS[recipe.family](recipe, run)
-    generation = {**manifest.get("generation", {}), **facts}
+    generation = {**_learnt(run), **manifest.get("generation", {}), **facts}
+    if not generation.get("categories"):
+        raise InputError(card, "no generation.categories", "the kinds of product that the run has learnt")
 
     def write_graphs(into: Path) -> None:
         write_generator(into)
@@ -75,6 +78,13 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
     _write(
         folder, {**manifest, "kind": KINDS.get(recipe.family, recipe.family), "generation": generation}, write_graphs
     )
+
+
+def _learnt(run: Path) -> dict[str, Any]:
+    """The kinds of product that a run was trained on, and the seller's own among them."""
+    folder = find_average(run).parent
+    state = read_state(folder) if (folder / "state.json").is_file() else {}
+    return {fact: state[fact] for fact in ("categories", "kinds") if state.get(fact)}
 
 
 def _upscaler_writer(place: str) -> Callable[[Path], None]:
