@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import errno
 import json
 import os
@@ -8,6 +9,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +23,15 @@ from training_data import write_drawn_shards  # noqa: E402
 from packshot.errors import InputError, MissingExtraError, OutputError, RecipeError  # noqa: E402
 from packshot.training import checkpoint as checkpoints  # noqa: E402
 from packshot.training import logs, loop  # noqa: E402
+from packshot.training.data import Batch  # noqa: E402
+from packshot.training.distributed import join_team  # noqa: E402
+from packshot.training.families import build_trainer, load_data  # noqa: E402
 from packshot.training.flow_trainer import FlowTrainer  # noqa: E402
 from packshot.training.gan_trainer import GanTrainer  # noqa: E402
 from packshot.training.ladd_trainer import LaddTrainer  # noqa: E402
 from packshot.training.loop import train  # noqa: E402
 from packshot.training.muon import Muon  # noqa: E402
+from packshot.training.objectives.flow import noised  # noqa: E402
 from packshot.training.recipe import load_recipe  # noqa: E402
 from packshot.training.schedule import average_decay, rate_factor  # noqa: E402
 from packshot.training.trainer import TrainingDiverged  # noqa: E402
@@ -281,6 +287,39 @@ def test_a_gan_compares_pictures_of_one_category(shards: Path, monkeypatch: pyte
     )
     run("gan", shards, tmp_path / "out", "loop.steps=2")
     assert len(seen) == 2 and all(torch.equal(batch, batch.sort().values) for batch in seen)
+
+
+def test_a_teachers_own_predictions_are_pushed_by_guidance_and_emphasis(shards: Path) -> None:
+    settings = [
+        f"objective.{wish}" for wish in ("guidance_scale=3.0", "guidance_start=0", "guidance_share=1", "emphasis=2.0")
+    ]
+    more = ["objective.guidance_target=teacher", "objective.guidance_interval=[0.0, 0.5]", "loop.init_from=unused"]
+    recipe = load_recipe(RECIPES / "tiny-flow.toml", [*settings, *more])
+    fresh = dataclasses.replace(recipe, loop=dataclasses.replace(recipe.loop, init_from=""))
+    trainer = build_trainer(fresh, load_data(shards, fresh), torch.Generator().manual_seed(0), join_team("cpu"))
+    assert isinstance(trainer, FlowTrainer)
+    teacher = deepcopy(trainer.network)
+    for parameter in teacher.parameters():
+        torch.nn.init.normal_(parameter, std=0.05)
+    slots = torch.tensor([[1, 0, 0, 0, 0], [1, 0, 2, 0, 0], [1, 0, 2, 0, 0]])
+    text, colours = torch.randn(3, 512), torch.rand(3, 8)
+    batch = Batch(torch.rand(3, 3, 16, 16), slots, colours, text, slots[:, 0])
+    time, noise = torch.tensor([0.1, 0.1, 0.9]), torch.randn(3, 3, 16, 16)
+    found = trainer._target(teacher, batch, time, noise)
+    with torch.no_grad():
+        noisy = noised(batch.pictures, noise, time)
+        told, untold, plain = (
+            teacher(noisy, time, teacher.encode(s, c, t))
+            for s, c, t in (
+                (slots, colours, text),
+                (slots * 0, colours * 0, text * 0),
+                (slots * torch.tensor([1, 0, 0, 0, 0]), colours, text * 0),
+            )
+        )
+    torch.testing.assert_close(found[0], (untold + 3 * (told - untold))[0])  # says nothing beyond product and colour
+    torch.testing.assert_close(found[1], (untold + 3 * (told - untold) + 2 * (told - plain))[1])
+    torch.testing.assert_close(found[2], told[2])  # too late for either
+    assert (told - untold).abs().max() > 1e-4 < (told - plain).abs().max()
 
 
 def test_folded_guidance_trains_and_differs_from_plain(shards: Path, tmp_path: Path) -> None:

@@ -70,7 +70,7 @@ class FlowTrainer:
         time = objective.logit_normal_times(count, wish.time_mean, wish.time_deviation, self.generator)
         noise = torch.randn(batch.pictures.shape, generator=self.generator)
         batch, time, noise = batch.to(self.team.device), time.to(self.team.device), noise.to(self.team.device)
-        if self.teacher is None and wish.guidance_scale != 1 and progress >= wish.guidance_start:
+        if self.teacher is None and wish.folds and progress >= wish.guidance_start:
             self.teacher = deepcopy(self.average.network)
         target = self._target(self.teacher, batch, time, noise) if self.teacher is not None else batch.pictures
         loss = self._loss(batch.pictures, target, batch.slots, batch.colours, batch.text, time, noise)
@@ -125,16 +125,23 @@ class FlowTrainer:
             return batch.pictures
         x, t = batch.pictures[:folded], time[:folded]
         noisy = objective.noised(x, noise[:folded], t)
+        slots, colours, text = batch.slots[:folded], batch.colours[:folded], batch.text[:folded]
         # Where nothing is said both predictions agree, so unconditional pictures keep their plain target by themselves.
-        told, untold = self._push(teacher, noisy, t, batch.slots[:folded], batch.colours[:folded], batch.text[:folded])
+        told, untold = self._push(teacher, noisy, t, (slots, colours, text), (slots * 0, colours * 0, text * 0))
         applies = (t >= wish.guidance_interval[0]) & (t <= wish.guidance_interval[1])
-        pushed = objective.folded_target(x, told, untold, wish.guidance_scale, applies)
+        begun = x if wish.guidance_target == "pictures" else told.float()
+        pushed = objective.folded_target(begun, told, untold, wish.guidance_scale, applies)
+        if wish.emphasis:
+            only = torch.zeros_like(slots)
+            only[:, 0] = slots[:, 0]
+            (plain,) = self._push(teacher, noisy, t, (only, colours, text * 0))
+            says_more = (slots[:, 1:] != 0).any(1)  # as at run time, where sentences alone are not stressed
+            pushed = objective.folded_target(pushed, told, plain, 1 + wish.emphasis, applies & says_more)
         return torch.cat([pushed, batch.pictures[folded:]])
 
     def _predictions(
-        self, teacher: FlowTransformer, noisy: Tensor, time: Tensor, slots: Tensor, colours: Tensor, text: Tensor
-    ) -> tuple[Tensor, Tensor]:
+        self, teacher: FlowTransformer, noisy: Tensor, time: Tensor, *conditions: tuple[Tensor, Tensor, Tensor]
+    ) -> tuple[Tensor, ...]:
+        """The teacher's prediction under each condition."""
         with precision(self.recipe, self.team):
-            told = teacher.encode(slots, colours, text)
-            untold = teacher.encode(slots * 0, colours * 0, text * 0)
-            return teacher(noisy, time, told), teacher(noisy, time, untold)
+            return tuple(teacher(noisy, time, teacher.encode(*condition)) for condition in conditions)

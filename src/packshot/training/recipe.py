@@ -275,7 +275,7 @@ def _check_guidance(objective: FlowObjectiveRecipe, init_from: str, where: str) 
     low, high = objective.guidance_interval
     if low > high:
         raise RecipeError(f"{where}: objective.guidance_interval", f"{low} to {high}", "the earlier time first")
-    if objective.guidance_scale != 1 and not objective.guidance_start and not init_from:
+    if objective.folds and not objective.guidance_start and not init_from:
         accepted = "above 0, or a trained network in loop.init_from: an untrained one can guide nobody"
         raise RecipeError(f"{where}: objective.guidance_start", objective.guidance_start, accepted)
 

@@ -147,6 +147,9 @@ class FlowObjectiveRecipe:
             teacher. At 0 that is the average which `loop.init_from` names.
         guidance_share: of each batch whose target is folded.
         guidance_interval: times between which it is.
+        guidance_target: what is pushed: `pictures`, real ones, which goes on teaching; or the predictions of the
+            `teacher`, which have no noise to average away and only make a trained flow need fewer evaluations.
+        emphasis: scale of a second push that is folded likewise, from product and colours to the whole description.
     """
 
     time_mean: Annotated[float, Within(-5, 5)]
@@ -156,6 +159,13 @@ class FlowObjectiveRecipe:
     guidance_start: Annotated[float, Within(0, 1)]
     guidance_share: Annotated[float, Within(0, 1)]
     guidance_interval: Annotated[tuple[float, float], Within(0, 1)]
+    guidance_target: Literal["pictures", "teacher"]
+    emphasis: Annotated[float, Within(0, 20)]
+
+    @property
+    def folds(self) -> bool:
+        """Whether there is a teacher at all."""
+        return self.guidance_scale != 1 or self.emphasis > 0 or self.guidance_target == "teacher"
 
 
 @dataclass(frozen=True, slots=True)

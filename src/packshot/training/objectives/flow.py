@@ -38,12 +38,14 @@ def folded_target(
 ) -> Tensor:
     """Guidance learnt into the network: x + (w - 1) [teacher(x_t, c) - teacher(x_t, 0)].
 
+    With the teacher's prediction in place of x this is distillation of guidance (Meng et al. 2023, section 3.1).
+
     Tang et al. 2025 (arXiv:2502.12154). There the teacher is the running average; here it is the average of the moment
     when folding begins, so that the guidance stays at w. A network trained so needs one evaluation a step at run time
     instead of two.
 
     Args:
-        pictures: (N, 3, H, W) clean pictures.
+        pictures: (N, 3, H, W) clean pictures, or the teacher's predictions.
         conditional: the teacher's prediction with the condition.
         unconditional: its prediction without.
         scale: guidance scale w; 1 changes nothing.
