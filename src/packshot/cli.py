@@ -71,6 +71,9 @@ def generate(
         float | None,
         typer.Option(help="Stress on words for usage, gender, material and style; the pack knows a number."),
     ] = None,
+    variety: Annotated[
+        float, typer.Option(help="Faithful or diverse, 0 to 2: less than 1 keeps to what is typical, more strays.")
+    ] = 1.0,
     colour_lock: Annotated[
         float, typer.Option(help="0 leaves the colour as generated, 1 moves it onto the request.")
     ] = 1.0,
@@ -87,10 +90,10 @@ def generate(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Make product pictures of one or more prompts, or variations of a photo."""
+    from packshot.generation import GenerationRequest, open_backend
     from packshot.prompt import parse
 
     if variations is not None:
-    from packshot.generation import GenerationRequest, open_backend
         if prompts or like:
             raise RequestError(
                 "--variations", "a prompt or --like beside it", "a photo alone; else --like and a prompt"
@@ -98,10 +101,10 @@ def generate(
         prompts, like = [_prompt_of(variations)], str(variations)
     if not prompts:
         raise RequestError("PROMPT", "nothing", "one or more descriptions, or --variations with a photo")
+    maker = open_backend(backend, pack)  # a pack may know kinds of its own
     if explain:
         understood = [parse(prompt) for prompt in prompts]
         typer.echo(
-    maker = open_backend(backend, pack)  # a pack may know kinds of its own
             _dump([p.as_dict() for p in understood]) if as_json else "\n\n".join(p.explain() for p in understood)
         )
         return
@@ -122,6 +125,7 @@ def generate(
             steps=steps,
             guidance=guidance,
             emphasis=emphasis,
+            variety=variety,
             colour_lock=colour_lock,
             negative=negative,
             towards=towards,
@@ -179,13 +183,13 @@ def data_prepare(
     note: Annotated[str, typer.Option(help="Where the pictures come from; stands in every model card.")] = "",
     licence: Annotated[str, typer.Option(help="Their licence.")] = "",
     workers: Annotated[int, typer.Option(help="Processes.")] = 2,
+    kinds: Annotated[
+        Path | None, typer.Option(help="TOML file of your own kinds of product; see docs/data.md.")
+    ] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace shards that are already there.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Turn a product catalogue into training shards, and say what was dropped and why."""
-    kinds: Annotated[
-        Path | None, typer.Option(help="TOML file of your own kinds of product; see docs/data.md.")
-    ] = None,
     from packshot.catalogue.prepare import prepare
 
     mapping = dict(_pair(text, "--column") for text in column or [])
@@ -202,11 +206,11 @@ def data_prepare(
             progress=progress,
             note=note,
             licence=licence,
+            kinds=kinds,
         )
     typer.echo(_dump(report.as_dict()) if as_json else "\n".join(report.lines()))
 
 
-            kinds=kinds,
 @app.command()
 def train(
     recipe: Annotated[Path, typer.Argument(help="A TOML file; see recipes/.")],
@@ -255,6 +259,8 @@ def evaluate(
     data: Annotated[Path, typer.Option(help="Shards made by `packshot data prepare`; the test split is used.")],
     count: Annotated[int, typer.Option(help="Pictures to generate.")] = 1000,
     seed: Annotated[int, typer.Option(help="Of the conditions and the pictures.")] = 0,
+    variety: Annotated[float, typer.Option(help="As of `generate`.")] = 1.0,
+    colour_lock: Annotated[float, typer.Option(help="As of `generate`, where it is 1; 0 measures the network.")] = 0.0,
     features: Annotated[
         list[str] | None, typer.Option(help="judge, efficientnet-lite0 or inception:PATH; may be repeated.")
     ] = None,
@@ -268,13 +274,20 @@ def evaluate(
 
     backend = EmbeddedBackend(pack)
     report = evaluate_pack(
-        lambda rows: backend.small_pictures(network_inputs(rows)),
+        lambda rows: backend.small_pictures(network_inputs(rows), variety=variety, colour_lock=colour_lock),
         data,
         count=count,
         seed=seed,
         features=features or ["judge"],
     )
-    identity = {"pack": backend.pack.name, "sha256": backend.pack.sha256, "count": count, "seed": seed}
+    identity = {
+        "pack": backend.pack.name,
+        "sha256": backend.pack.sha256,
+        "count": count,
+        "seed": seed,
+        "variety": variety,
+        "colour_lock": colour_lock,
+    }
     document = _dump({**identity, **report.as_dict()})
     if result is not None:
         _write_text(result, document + "\n")

@@ -56,6 +56,17 @@ def test_emphasis_changes_pictures_whose_prompt_says_more_than_product_and_colou
         GenerationRequest("red handbag", emphasis=21)
 
 
+def test_variety_leads_from_the_typical_to_the_unusual(backend: Backend) -> None:
+    row = {variety: pictures(backend, variety=variety)[0] for variety in (0.0, 0.5, 1.0, 1.5, 2.0)}
+    assert len({picture.tobytes() for picture in row.values()}) == 5
+    assert (row[1.0] == pictures(backend)[0]).all() and (row[2.0] == pictures(backend, variety=2.0)[0]).all()
+    less = next(iter(backend.generate([GenerationRequest("red handbag", 1, size=64, variety=0.5)])))
+    assert less.recipe["guidance"] == 1.5 + 1.5  # the pack's own, and what keeps to the typical
+    assert less.recipe["request"]["variety"] == 0.5
+    with pytest.raises(RequestError, match=r"^variety: got 2.1; accepted: 0 to 2"):
+        GenerationRequest("red handbag", variety=2.1)
+
+
 def test_towards_begins_and_ends_with_the_two_prompts(backend: Backend) -> None:
     row = pictures(backend, towards="blue watch", count=5)
     assert (row[0] == pictures(backend)[0]).all()

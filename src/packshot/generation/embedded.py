@@ -31,6 +31,8 @@ Array = NDArray[np.float32]
 DEFAULT_PACK = "base"
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G and B in the luma of ITU-R BT.601."""
+TYPICAL, STRAYING = 3.0, 0.1
+"""What variety does to a flow: added guidance at 0, and at 2 the noise on the condition over its deviation."""
 ONE_EVALUATION = {"steps": 1, "guidance": 1.0, "emphasis": 0.0}
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -59,6 +61,7 @@ class _Course:
         plain: (1, width) what emphasis moves away from; None for no emphasis.
         steps: evaluations of the wish.
         guidance: scale of classifier-free guidance (Ho & Salimans 2022).
+        variety: see `GenerationRequest`.
         emphasis: scale of a second guidance, from the plain product to the wish (composition of conditions; Liu et al.
             2022, eq. 11).
     """
@@ -69,6 +72,7 @@ class _Course:
     steps: int
     guidance: float
     emphasis: float
+    variety: float
 
 
 class EmbeddedBackend:
@@ -88,13 +92,13 @@ class EmbeddedBackend:
 
         Raises:
             PackError: there is no such pack, or it is damaged.
+            InputError: it knows a kind of product by a name that has another meaning here.
         """
         self.pack = find_pack(pack, ("flow", "gan", "vae"))
-            InputError: it knows a kind of product by a name that has another meaning here.
         self._settings: dict[str, Any] = dict(self.pack.manifest["generation"])
+        install_kinds(self._settings.get("kinds", []), f"pack '{self.pack.name}'")
         self._wishes = Wishes(self.pack)
 
-        install_kinds(self._settings.get("kinds", []), f"pack '{self.pack.name}'")
     def check(self, request: GenerationRequest) -> Prompt:
         """Understand the request's prompt and make sure the pack can draw it, before anything is computed.
 
@@ -119,6 +123,9 @@ class EmbeddedBackend:
         if request.negative:
             self._only_flow("negative")
             parse(request.negative)
+            if self._settings["guidance"] == 1 and request.guidance is None:
+                got = f"pack '{self.pack.name}', which is not guided by itself"
+                raise RequestError("negative", got, "a guidance of more than 1 beside it, such as 2")
         if request.like:
             self._only_flow("like")
             self._reference(request.like)
@@ -142,12 +149,18 @@ class EmbeddedBackend:
         yield from self._side_by_side(self._picture, self._tasks(requests))
 
     def small_pictures(
-        self, conditions: Iterable[tuple[NDArray[np.int64], Array, Array, int]]
+        self,
+        conditions: Iterable[tuple[NDArray[np.int64], Array, Array, int]],
+        *,
+        variety: float = 1.0,
+        colour_lock: float = 0.0,
     ) -> Iterator[NDArray[np.uint8]]:
         """Pictures at the generator's own resolution, for evaluation.
 
         Args:
             conditions: (slots (S,), colours (8,), text (512,), seed) each.
+            variety: see `GenerationRequest`.
+            colour_lock: see there; 0 shows what the network itself knows of colours.
 
         Yields:
             (R, R, 3) uint8.
@@ -158,8 +171,11 @@ class EmbeddedBackend:
             known = [(float(c[1]), float(c[2]), float(c[3])) for c in colours.reshape(2, 4) if c[0]]
             plain = self._wishes.plain([int(value) for value in slots], known)
             wish = Wish(self._wishes.encode(slots[None], colours[None], text[None]), plain, None)
-            course = self._course(wish, self._silence(), None)
-            return _to_bytes(self._sample(course, _generator(seed, 0)))
+            course = self._course(wish, self._silence(), None, variety)
+            small = _to_bytes(self._sample(course, _generator(seed, 0)))
+            if not (known and colour_lock):
+                return small
+            return lock_colour(clear_crumbs(small), known[0], colour_lock)[0]
 
         yield from self._side_by_side(make, conditions)
 
@@ -183,7 +199,7 @@ class EmbeddedBackend:
 
     def _picture(self, task: _Task) -> Result:
         request, index = task.request, task.index
-        course = self._course(task.wish, task.away, request)
+        course = self._course(task.wish, task.away, request, request.variety)
         random = _generator(request.seed, 0 if request.towards else index)
         start = None if task.reference is None else (_from_bytes(task.reference.pixels), 1 - request.change)
         small = _to_bytes(self._sample(course, random, start))
@@ -206,7 +222,7 @@ class EmbeddedBackend:
         }
         return Result(task.paint(pixels), request, index, recipe, task.prompt.as_dict())
 
-    def _course(self, wish: Wish, away: Array, request: GenerationRequest | None) -> _Course:
+    def _course(self, wish: Wish, away: Array, request: GenerationRequest | None, variety: float) -> _Course:
         """The request's numbers, or the pack's own where it has none; kinds other than flow take one evaluation."""
         own: Mapping[str, Any] = self._settings if self.pack.kind == "flow" else ONE_EVALUATION
         steps, guidance, emphasis = (own[name] for name in ("steps", "guidance", "emphasis"))
@@ -214,16 +230,22 @@ class EmbeddedBackend:
             steps = request.steps or steps
             guidance = guidance if request.guidance is None else request.guidance
             emphasis = emphasis if request.emphasis is None else request.emphasis
-        return _Course(wish.condition, away, wish.plain, int(steps), float(guidance), float(emphasis))
+        if self.pack.kind == "flow" and variety < 1:  # guidance gives variety away (Ho & Salimans 2022, figure 1)
+            guidance += TYPICAL * (1 - variety)
+        return _Course(wish.condition, away, wish.plain, int(steps), float(guidance), float(emphasis), variety)
 
     def _sample(self, course: _Course, random: np.random.Generator, start: tuple[Array, float] | None = None) -> Array:
         """A picture (1, 3, R, R), from noise or from a picture taken as of a time."""
         session = self.pack.session("generator.onnx")
         if self.pack.kind != "flow":
             z = random.standard_normal((1, int(self._settings["latent"])), np.float32)
+            if self.pack.kind == "gan":  # trained on a sphere; a VAE's latents keep their length
+                z /= np.sqrt(np.square(z).mean())
+            z *= np.float32(course.variety)  # what the truncation trick does (Brock et al. 2019, section 3.1), by scale
             return np.asarray(session.run(None, {"z": z, "condition": course.wish})[0], np.float32)
         side = int(self._settings["resolution"])
         x = random.standard_normal((1, 3, side, side), np.float32)
+        course = _strayed(course, random)
         schedule = times(course.steps, float(self._settings["time_shift"]))
         if start is not None:
             picture, now = start
@@ -264,6 +286,23 @@ class EmbeddedBackend:
         luma = np.asarray(Image.fromarray(luma).filter(ImageFilter.MedianFilter(3)))
         detail = luma / np.float32(127.5) - 1 - np.tensordot(LUMA, plain, 1)
         return np.asarray((plain + detail)[None], np.float32)
+
+
+def _strayed(course: _Course, random: np.random.Generator) -> _Course:
+    """With variety over 1, noise on the condition, of unchanged mean and deviation (CADS; Sadat et al. 2024, 3.1).
+
+    There the noise fades while the picture comes about; here it stays, and is weak.
+    """
+    if course.variety <= 1:
+        return course
+    noise = random.standard_normal(course.wish.shape, np.float32) * STRAYING * (course.variety - 1)
+
+    def moved(condition: Array) -> Array:
+        mean, deviation = condition.mean(), condition.std()
+        noisy = condition + noise * deviation
+        return np.asarray((noisy - noisy.mean()) / noisy.std() * deviation + mean, np.float32)
+
+    return replace(course, wish=moved(course.wish), plain=None if course.plain is None else moved(course.plain))
 
 
 def _generator(seed: int, index: int) -> np.random.Generator:

@@ -34,6 +34,7 @@ class GenerationRequest:
         towards: a second prompt; the pictures go from the first to this one evenly, from one noise. '' for none.
         like: path of a photo that the pictures start from; '' for none.
         change: how much of that photo is given up, 0 to 1; at 1 only its colours are left, if the prompt names none.
+        variety: between faithful and diverse, 0 to 2; 1 draws as the pack has learned, less keeps to what is typical.
         colour_lock: 0 keeps the colour as generated, 1 moves the product's main colour onto the requested one.
 
     Raises:
@@ -53,6 +54,7 @@ class GenerationRequest:
     like: str = ""
     change: float = 0.6
     emphasis: float | None = None
+    variety: float = 1.0
 
     def __post_init__(self) -> None:
         """Check every value."""
@@ -67,6 +69,7 @@ class GenerationRequest:
             _in_range("guidance", self.guidance, 0, 20)
         if self.emphasis is not None:
             _in_range("emphasis", self.emphasis, 0, 20)
+        _in_range("variety", self.variety, 0, 2)
         _in_range("colour lock", self.colour_lock, 0, 1)
         _in_range("change", self.change, 0, 1)
         if self.towards and self.count < 2:

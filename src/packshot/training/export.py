@@ -15,6 +15,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from packshot.training.networks.conditioner import ConditionerSpec
+from packshot.training.networks.gan import Generator
 
 OPSET = 18
 SMALLEST_QUANTISED = 16_384
@@ -167,11 +168,25 @@ def export_flow(network: nn.Module, resolution: int, width: int, path: Path, *, 
     )
 
 
-def export_gan(network: nn.Module, latent: int, width: int, path: Path, *, eight_bits: bool = True) -> None:
-    """Write `generator.onnx` of a GAN or VAE: z (N, latent), condition (N, width) -> x (N, 3, R, R)."""
+class _Draw(nn.Module):
+    """A generator after its latent is prepared."""
+
+    def __init__(self, network: Generator) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, z: Tensor, condition: Tensor) -> Tensor:
+        return self.network.drawn(z, condition)
+
+
+def export_gan(network: Generator, latent: int, width: int, path: Path, *, eight_bits: bool = True) -> None:
+    """Write `generator.onnx` of a GAN or VAE: z (N, latent), condition (N, width) -> x (N, 3, R, R).
+
+    z is the latent as `Generator.prepared` gives it: of a GAN on the sphere of radius sqrt(latent).
+    """
     arguments = (torch.zeros(1, latent), torch.zeros(1, width))
     free = {name: {0: "n"} for name in ["z", "condition", "x"]}
-    export_graph(network.eval(), arguments, ["z", "condition"], "x", path, free_axes=free, eight_bits=eight_bits)
+    export_graph(_Draw(network).eval(), arguments, ["z", "condition"], "x", path, free_axes=free, eight_bits=eight_bits)
 
 
 def export_upscaler(network: nn.Module, path: Path, *, eight_bits: bool = True) -> None:

@@ -186,7 +186,10 @@ class Generator(nn.Module):
         Returns:
             (N, 3, R, R) in [-1, 1].
         """
-        latent = self.prepared(latent)
+        return self.drawn(self.prepared(latent), condition, stage)
+
+    def drawn(self, latent: Tensor, condition: Tensor, stage: Stage | None = None) -> Tensor:
+        """As `forward`, of a latent that is `prepared`: what a pack holds, so that using it may shorten latents."""
         style = self.mapping(torch.cat([latent.to(condition.dtype), condition], dim=1))
         x = before = self.seed(style).view(len(latent), -1, COARSEST, COARSEST)
         x = x.to(memory_format=torch.channels_last)
