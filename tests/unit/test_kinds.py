@@ -37,6 +37,14 @@ def test_words_of_an_added_kind_are_understood_and_others_stay_what_they_are() -
     assert slot_size("category") == CATEGORY_VALUES
 
 
+def test_a_colour_in_the_name_of_an_own_kind_is_none_and_its_words_mean_nothing_else() -> None:
+    install_kinds([{"key": "foundation", "en": ["foundation", "face cream"], "zh": ["粉底"]}], "test")
+    for text in ("粉底", "face cream"):
+        got = parse(text, guess=False)
+        assert (got.category, got.colours, got.unknown) == ("foundation", (), ()), text
+    assert [colour.name for colour in parse("white face cream").colours] == ["white"]
+
+
 def test_an_unknown_word_is_guessed_among_own_kinds_too() -> None:
     parse("teacup watch")  # the words to compare with are read, and must be read anew
     install_kinds([KETTLE], "test")

@@ -101,6 +101,7 @@ class Lexicon:
         longest: the number of tokens of the longest term.
         decoys: things we cannot draw, for comparison in guessing.
         values: slot -> key -> the entry's value in networks, from 1.
+        own: keys of kinds that were added; their words mean nothing else, nor is a colour in them one (粉底, face cream).
     """
 
     slots: Mapping[str, Mapping[str, Entry]]
@@ -111,6 +112,7 @@ class Lexicon:
     longest: int
     decoys: tuple[str, ...]
     values: Mapping[str, Mapping[str, int]]
+    own: frozenset[str]
 
 
 _own: dict[str, tuple[Entry, int]] = {}
@@ -156,6 +158,8 @@ def lexicon() -> Lexicon:
         _add(terms, Meaning("modifier", key), (*row["en"], *row["zh"]))
     for role in _OTHER_ROLES:
         _add(terms, Meaning(role, ""), (*other[role]["en"], *other[role]["zh"]))
+    for own, _ in _own.values():
+        terms.update({forms(word): (Meaning("category", own.key),) for word in (*own.en, *own.zh)})
     return Lexicon(
         slots=slots,
         colours=colours,
@@ -165,6 +169,7 @@ def lexicon() -> Lexicon:
         longest=max(map(len, terms)),
         decoys=(*other["decoy"]["en"], *other["decoy"]["zh"]),
         values=values,
+        own=frozenset(_own),
     )
 
 

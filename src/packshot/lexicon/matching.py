@@ -49,11 +49,12 @@ def parts_of(span: Span, words: Lexicon) -> list[Meaning]:
     found: list[Meaning] = []
     taken: set[int] = set()
     count = len(span.forms)
+    roles = SLOTS[1:] if span.key("category") in words.own else (*SLOTS[1:], "colour")
     for length in range(count - 1, 0, -1):
         for start in range(count - length + 1):
             places = set(range(start, start + length))
             meanings = words.terms.get(span.forms[start : start + length], ())
-            useful = [m for m in meanings if m.role in (*SLOTS[1:], "colour")]
+            useful = [m for m in meanings if m.role in roles]
             if useful and not places & taken:
                 found += useful
                 taken |= places
