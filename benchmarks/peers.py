@@ -6,11 +6,12 @@ r"""The same pictures, the same processor time, the same measure: packshot's fam
     PYTHONPATH=/tmp/peers python benchmarks/peers.py --data shards --minutes 20 --out out/peers
 
 Each contender trains from scratch on the training split in a process of its own, on one thread, until it has used so
-many minutes of processor time, then makes pictures that are compared with the held-out real ones. The peers are their
+many minutes of processor time, then makes pictures that are compared with the held-out real ones, as many of each as of
+the one that made the fewest. The peers are their
 authors' networks, losses and training steps with their own settings, but for a batch of 16 without accumulation (the
 defaults of 40 and 30 would leave them a few hundred updates). They know no conditions; packshot's families are given
-those of rows drawn at random from the training split. Scores are of `judge-v2`, which learned from the same training
-split, and of EfficientNet-Lite0, which never saw a packshot.
+those of rows drawn at random from the training split, and are also looked at after 5 and 10 minutes. Scores are of
+`judge-v2`, which learned from the same training split, and of EfficientNet-Lite0, which never saw a packshot.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import datetime
 import json
 import math
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -42,6 +44,8 @@ from packshot.shards import read_shards
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 SIDE, BATCH, MADE, AT_ONCE, SHOWN, SEED = 64, 16, 500, 20, 64, 1
+MARKS = (5, 10)
+"""Minutes after which packshot's families are looked at early."""
 FEATURES = ("judge", "efficientnet-lite0")
 Pixels = np.ndarray
 Maker = Callable[[int], torch.Tensor]
@@ -145,52 +149,84 @@ def _batches(pictures: torch.Tensor) -> Iterator[torch.Tensor]:
 # ---- packshot --------------------------------------------------------------------------------------------------------
 
 
-def packshot(recipe: str, *settings: str) -> Callable[[Path, Path, float], tuple[Maker, int]]:
+def packshot(recipe: str, *settings: str) -> Callable[[Path, Path, float], tuple[Maker, int, dict[int, Maker]]]:
     """A recipe of ours by `packshot train`, its clock being the processor's."""
 
-    def contend(data: Path, out: Path, minutes: float) -> tuple[Maker, int]:
+    def contend(data: Path, out: Path, minutes: float) -> tuple[Maker, int, dict[int, Maker]]:
         from packshot.training import loop
-        from packshot.training.checkpoint import load_average
         from packshot.training.data import load_catalogue
-        from packshot.training.flow_trainer import flow_spec
-        from packshot.training.gan_trainer import gan_spec
-        from packshot.training.networks.flow import FlowTransformer
-        from packshot.training.networks.gan import Generator
         from packshot.training.recipe import load_recipe
-        from packshot.training.sampling import flow_sample, gan_sample
 
         began = time.process_time()
         loop.time = types.SimpleNamespace(monotonic=time.process_time)  # type: ignore[assignment]
-        overrides = ["loop.compile=false", "loop.precision=fp32", "loop.sheet_minutes=0", *settings]
+        marks = [mark for mark in MARKS if mark < minutes]
+        loop.save_checkpoint = _keeping(loop.save_checkpoint, marks)  # type: ignore[assignment]
+        fixed = ["loop.compile=false", "loop.precision=fp32", "loop.sheet_minutes=0", "loop.checkpoint_minutes=0.5"]
+        overrides = [*fixed, *settings]
         path = RECIPES / f"{recipe}.toml"
         report = loop.train(path, data, out, overrides=overrides, max_minutes=minutes, progress=False)
         print(f"{(time.process_time() - began) / 60:.1f} minutes of processor time, reading data included")
         resolved = load_recipe(path, overrides)
         catalogue = load_catalogue(data, resolved.data, resolved.network.vocabulary)
-        flow = recipe == "flow"
-        network = FlowTransformer(flow_spec(resolved)) if flow else Generator(gan_spec(resolved))
-        load_average(network, out)
-        network.eval()
-        random = torch.Generator().manual_seed(SEED)
-
-        def make(count: int) -> torch.Tensor:
-            rows = torch.randint(0, len(catalogue.ids), (count,), generator=random)
-            seed = int(torch.randint(0, 2**31, (1,), generator=random))
-            told = catalogue.slots[rows], catalogue.colours[rows], torch.zeros(count, catalogue.text.shape[2])
-            if flow:
-                return flow_sample(network, *told, seed, steps=16, guidance=1.5)
-            return gan_sample(network, *told, seed)
-
-        return make, report.step * resolved.loop.batch
+        early = {mark: _maker(resolved, catalogue, out / f"at-{mark}", mark / minutes) for mark in marks}
+        return _maker(resolved, catalogue, out, 1.0), report.step * resolved.loop.batch, early
 
     return contend
+
+
+def _keeping(save: Callable[..., Path], marks: list[int]) -> Callable[..., Path]:
+    """`save_checkpoint`, but the first one after each mark stays, as `at-5` and so on."""
+
+    def kept(out: Path, checkpoint: Any, recipe: Any) -> Path:
+        folder = save(out, checkpoint, recipe)
+        for mark in marks:
+            if checkpoint.state["minutes"] >= mark and not (out / f"at-{mark}").exists():
+                shutil.copytree(folder, out / f"at-{mark}")
+        return folder
+
+    return kept
+
+
+def _maker(recipe: Any, catalogue: Any, place: Path, progress: float) -> Maker:
+    """Pictures by the moving average kept in a folder, told of rows drawn at random."""
+    from packshot.training.checkpoint import load_average
+    from packshot.training.flow_trainer import flow_spec
+    from packshot.training.gan_trainer import gan_spec, growth_stage
+    from packshot.training.networks.flow import FlowTransformer
+    from packshot.training.networks.gan import Generator
+    from packshot.training.networks.vae import Decoder
+    from packshot.training.sampling import flow_sample, gan_sample
+    from packshot.training.vae_trainer import vae_spec
+
+    networks = {
+        "flow": lambda: FlowTransformer(flow_spec(recipe)),
+        "gan": lambda: Generator(gan_spec(recipe)),
+        "vae": lambda: Decoder(vae_spec(recipe)),
+    }
+    network = networks[recipe.family]()
+    load_average(network, place)
+    network.eval()
+    random = torch.Generator().manual_seed(SEED)
+    is_gan = recipe.family == "gan"
+    options = {"stage": growth_stage(recipe.objective.growth, progress, torch.device("cpu"))} if is_gan else {}
+
+    def make(count: int) -> torch.Tensor:
+        rows = torch.randint(0, len(catalogue.ids), (count,), generator=random)
+        seed = int(torch.randint(0, 2**31, (1,), generator=random))
+        told = catalogue.slots[rows], catalogue.colours[rows], torch.zeros(count, catalogue.text.shape[2])
+        if recipe.family == "flow":
+            return flow_sample(network, *told, seed, steps=16, guidance=1.5)
+        pictures = gan_sample(network, *told, seed, **options)
+        return torch.nn.functional.interpolate(pictures, SIDE, mode="bilinear")  # while it grows it is smaller
+
+    return make
 
 
 SMALL = ("network.width=256", "network.depth=6", "network.heads=4", "objective.guidance_scale=1.0")
 OURS = {
     "packshot flow": packshot("flow", *SMALL, "optimiser.ema_early_decay=0.99", "optimiser.ema_early_steps=2000"),
     "packshot gan-progressive": packshot("gan-progressive", "objective.watch.every=0"),
-    "packshot gan": packshot("gan", "objective.watch.every=0"),
+    "packshot vae": packshot("vae"),
 }
 PEERS = {"lightweight-gan": lightweight_gan, "stylegan2-pytorch": stylegan2_pytorch, "diffusers UNet": diffusers_unet}
 
@@ -202,19 +238,28 @@ def contend(name: str, data: Path, out: Path, minutes: float, count: int) -> Non
     """Train one contender and keep so many of its pictures."""
     torch.set_num_threads(1)
     torch.manual_seed(SEED)
+    early: dict[int, Maker] = {}
     if name in OURS:
-        make, seen = OURS[name](data, out / name.replace(" ", "-"), minutes)
+        make, seen, early = OURS[name](data, out / name.replace(" ", "-"), minutes)
     else:
         pictures = torch.from_numpy(_real(data, "train").transpose(0, 3, 1, 2).copy())
         ends = time.process_time() + 60 * minutes
         make, seen = PEERS[name](pictures, lambda: time.process_time() < ends)
+    for mark, maker in early.items():
+        _make(maker, out / f"{name.replace(' ', '-')}-at-{mark}.npz", count, seen=0)
+    milliseconds = _make(make, out / f"{name.replace(' ', '-')}.npz", count, seen=seen)
+    print(f"{name}: {seen} pictures seen, {seen / minutes / 60:.1f} a second, {milliseconds:.0f} ms to make one")
+
+
+def _make(make: Maker, file: Path, count: int, *, seen: int) -> float:
+    """Keep so many pictures; returns the milliseconds for one."""
     began, made = time.process_time(), []
     with torch.no_grad():
         for _ in range(math.ceil(count / AT_ONCE)):
             made.append(((make(AT_ONCE) + 1) * 127.5).round().byte().permute(0, 2, 3, 1).numpy())
     milliseconds = (time.process_time() - began) / len(made) / AT_ONCE * 1000
-    np.savez(out / f"{name.replace(' ', '-')}.npz", pictures=np.concatenate(made)[:count], seen=seen, ms=milliseconds)
-    print(f"{name}: {seen} pictures seen, {seen / minutes / 60:.1f} a second, {milliseconds:.0f} ms to make one")
+    np.savez(file, pictures=np.concatenate(made)[:count], seen=seen, ms=milliseconds)
+    return milliseconds
 
 
 def score(names: list[str], data: Path, out: Path, minutes: float) -> dict[str, Any]:
@@ -224,17 +269,17 @@ def score(names: list[str], data: Path, out: Path, minutes: float) -> dict[str, 
     truth = [_features(extractor, real) for extractor in extractors]
     halves = {name: _scores(some[1::2], some[::2]) for name, some in zip(FEATURES, truth, strict=True)}
     rows: dict[str, Any] = {"one half of the held-out pictures against the other": halves}
-    for name in names:
-        file = out / f"{name.replace(' ', '-')}.npz"
-        if not file.is_file():
-            continue
+    labels = [label for name in names for label in (name, *(f"{name}-at-{mark}" for mark in MARKS))]
+    files = {name: file for name in labels if (file := out / f"{name.replace(' ', '-')}.npz").is_file()}
+    fewest = min(len(np.load(file)["pictures"]) for file in files.values())  # distances depend on the number
+    for name, file in files.items():
         with np.load(file) as kept:
-            made, seen, milliseconds = kept["pictures"], int(kept["seen"]), float(kept["ms"])
+            made, seen, milliseconds = kept["pictures"][:fewest], int(kept["seen"]), float(kept["ms"])
         rows[name] = {"pictures seen": seen, "ms a picture": round(milliseconds, 1)}
         for feature, extractor, some in zip(FEATURES, extractors, truth, strict=True):
             rows[name][feature] = _scores(_features(extractor, made), some)
         save_picture(contact_sheet(list(made[:SHOWN]), columns=8), out / f"{name.replace(' ', '-')}.png")
-    return {"minutes of processor time": minutes, "held out": len(real), "rows": rows}
+    return {"minutes of processor time": minutes, "held out": len(real), "made by each": fewest, "rows": rows}
 
 
 def _scores(made: Pixels, real: Pixels) -> dict[str, float]:

@@ -5,7 +5,7 @@ r"""How well `base` learns a small shop's products, over the size of its catalog
     OMP_NUM_THREADS=1 python benchmarks/small_catalogue.py --data all --kinds benchmarks/kinds/beauty.toml
 
 The shop sells what `base` has never seen: the kinds of the TOML file. A fixed 92 of its products are held out. For each
-size, `recipes/flow-small-catalogue.toml` trains for `--minutes` from `base` and, for comparison, from scratch; each
+size, `recipes/flow-small-catalogue.toml` trains for `--steps` from `base` and, at the largest size, from scratch; each
 pack is asked for the held-out products, two pictures of each. Measured in EfficientNet-Lite0's features, which never
 saw any of this: KID to the held-out pictures, coverage, and the share that a ridge classifier, trained on 400 real
 pictures, names right (real held-out pictures for comparison); in the judge's features KID again; and the share of
@@ -37,7 +37,7 @@ from packshot.shards import MANIFEST, ShardRow, read_dataset, read_shards, write
 
 ROOT = Path(__file__).parents[1]
 HELD_OUT, PROBE, EACH, RIDGE, SEED = 92, 400, 2, 1e-1, 1
-ARMS = {
+ARMS: dict[str, tuple[str, ...]] = {
     "from base": (),
     "from scratch": ("loop.init_from=", "loop.freeze=[]", "optimiser.learning_rate=5e-4"),
 }
@@ -52,13 +52,14 @@ def write_catalogue(rows: list[ShardRow], source: Path, folder: Path) -> None:
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
 
-def trained(arm: str, size: int, out: Path, minutes: float) -> Path:
+def trained(arm: str, size: int, out: Path, steps: int) -> Path:
     """The pack of one arm."""
     name = f"{arm.replace(' ', '-')}-{size}"
     run, pack, card = out / f"run-{name}", out / f"pack-{name}", ROOT / "recipes/cards/own.toml"
-    settings = [part for setting in (*ARMS[arm], "loop.compile=false") for part in ("--set", setting)]
+    fixed = ("loop.compile=false", f"loop.steps={steps}", "loop.max_minutes=0")  # steps, as minutes vary with load
+    settings = [part for setting in (*ARMS[arm], *fixed) for part in ("--set", setting)]
     recipe = str(ROOT / "recipes/flow-small-catalogue.toml")
-    limits = ["--data", str(out / f"shards-{size}"), "--out", str(run), "--max-minutes", str(minutes)]
+    limits = ["--data", str(out / f"shards-{size}"), "--out", str(run)]
     command = [sys.executable, "-m", "packshot"]
     subprocess.run([*command, "train", recipe, *limits, *settings], check=True)
     more = ["--upscaler", "base", "--card", str(card), "--out", str(pack)]
@@ -95,7 +96,7 @@ def main() -> None:
     parser.add_argument("--kinds", type=Path, required=True)
     parser.add_argument("--sizes", type=int, nargs="*", default=[100, 200, 400])
     parser.add_argument("--arms", nargs="*", default=list(ARMS))
-    parser.add_argument("--minutes", type=float, default=6)
+    parser.add_argument("--steps", type=int, default=250, help="of 16 pictures")
     parser.add_argument("--out", type=Path, default=Path("out/small"))
     parser.add_argument("--result", type=Path)
     options = parser.parse_args()
@@ -119,8 +120,8 @@ def main() -> None:
     shown = list(_pixels(held[:24]))
     for size in options.sizes:
         write_catalogue(rest[:size], options.data, options.out / f"shards-{size}")
-        for arm in options.arms:
-            backend = EmbeddedBackend(str(trained(arm, size, options.out, options.minutes)))
+        for arm in options.arms if size == max(options.sizes) else ["from base"]:
+            backend = EmbeddedBackend(str(trained(arm, size, options.out, options.steps)))
             made = np.stack(list(backend.small_pictures(network_inputs(asked))))
             features = {name: some(made) for name, some in extractors.items()}
             scores = {name: compare(name, features[name], seen[name][0]) for name in features}
@@ -129,7 +130,7 @@ def main() -> None:
             row = {
                 "arm": arm,
                 "products": size,
-                "pictures seen": _steps(options.out / f"run-{arm.replace(' ', '-')}-{size}"),
+                "minutes": _minutes(options.out / f"run-{arm.replace(' ', '-')}-{size}"),
                 "KID (efficientnet-lite0)": round(scores["efficientnet-lite0"].kid, 4),
                 "KID (judge)": round(scores["judge"].kid, 4),
                 "coverage (efficientnet-lite0)": round(scores["efficientnet-lite0"].coverage, 3),
@@ -141,7 +142,7 @@ def main() -> None:
             print(json.dumps(row), flush=True)
     save_picture(contact_sheet(shown, columns=24), options.out / "sheet.png")
     if options.result:
-        facts = {"date": datetime.date.today().isoformat(), "minutes": options.minutes, "kinds": sorted(kinds)}
+        facts = {"date": datetime.date.today().isoformat(), "steps": options.steps, "kinds": sorted(kinds)}
         options.result.write_text(json.dumps({**facts, "rows": table}, indent=1) + "\n", encoding="utf-8")
 
 
@@ -153,9 +154,9 @@ def _labels(rows: list[ShardRow]) -> Array:
     return np.array([str(row.slots["category"]) for row in rows])
 
 
-def _steps(run: Path) -> int:
+def _minutes(run: Path) -> float:
     state = next(run.glob("checkpoints/*/state.json"))
-    return int(json.loads(state.read_text(encoding="utf-8"))["pictures_seen"])
+    return round(float(json.loads(state.read_text(encoding="utf-8"))["minutes"]), 1)
 
 
 if __name__ == "__main__":

@@ -101,7 +101,7 @@ class Lexicon:
         longest: the number of tokens of the longest term.
         decoys: things we cannot draw, for comparison in guessing.
         values: slot -> key -> the entry's value in networks, from 1.
-        own: keys of kinds that were added; their words mean nothing else, nor is a colour in them one (粉底, face cream).
+        own: keys of kinds that were added; their words mean nothing else, nor is a colour in them one (粉底).
     """
 
     slots: Mapping[str, Mapping[str, Entry]]
