@@ -39,8 +39,9 @@ def pictures() -> dict[str, list[np.ndarray]]:
 
 
 def test_every_file_of_the_shipped_packs_has_its_hash_and_they_are_small() -> None:
-    for name, kinds, most in (("base", ("flow",), 30e6), ("gan", ("gan",), 6e6), ("judge-v2", ("judge",), 2e6)):
-        pack = find_pack(name, kinds)
+    limits = {"base": ("flow", 30e6), "fast": ("flow", 30e6), "gan": ("gan", 6e6), "judge-v2": ("judge", 2e6)}
+    for name, (kind, most) in limits.items():
+        pack = find_pack(name, (kind,))
         assert sum(len(pack.read(file)) for file in pack.manifest["files"]) <= most
         assert not [f for f in pack.folder.iterdir() if f.suffix in {".pkl", ".pt", ".pth", ".bin"}]
 
@@ -60,12 +61,19 @@ def test_products_are_of_the_kind_that_was_asked_for(pictures: dict[str, list[np
     assert right >= 0.6 * 4 * len(PROMPTS)
 
 
-def test_the_gan_beside_it_draws_most_kinds_too() -> None:
+@pytest.mark.parametrize("pack", ["fast", "gan"])
+def test_those_beside_it_draw_most_kinds_too(pack: str) -> None:
     requests = [GenerationRequest(prompt, 4, seed=1) for prompt in PROMPTS]
-    found = [(r.request.prompt, r.pixels) for r in open_backend("embedded", "gan").generate(requests)]
-    read = Judge.open().read(np.stack([pixels for _, pixels in found])).categories
-    right = sum(name == PROMPTS[prompt] for name, (prompt, _) in zip(read, found, strict=True))
-    assert right >= 0.6 * len(found)
+    made = list(open_backend("embedded", pack).generate(requests))
+    read = Judge.open().read(np.stack([r.pixels for r in made])).categories
+    assert sum(name == PROMPTS[r.request.prompt] for name, r in zip(read, made, strict=True)) >= 0.6 * len(made)
+
+
+def test_what_a_pack_cannot_do_is_refused() -> None:
+    fast = open_backend("embedded", "fast")
+    with pytest.raises(RequestError, match="^negative: got pack 'fast', which is not guided by itself"):
+        fast.check(GenerationRequest("wallet", negative="black"))
+    fast.check(GenerationRequest("wallet", negative="black", guidance=2))
     for wish in ("steps", "guidance", "emphasis"):
         with pytest.raises(RequestError, match=rf"^{wish}: got pack 'gan', a gan; accepted: a pack of the kind 'flow'"):
             open_backend("embedded", "gan").check(GenerationRequest("wallet for women", **{wish: 2}))  # type: ignore[arg-type]
