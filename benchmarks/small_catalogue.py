@@ -96,7 +96,7 @@ def main() -> None:
     parser.add_argument("--kinds", type=Path, required=True)
     parser.add_argument("--sizes", type=int, nargs="*", default=[100, 200, 400])
     parser.add_argument("--arms", nargs="*", default=list(ARMS))
-    parser.add_argument("--steps", type=int, default=250, help="of 16 pictures")
+    parser.add_argument("--steps", type=int, default=150, help="of 32 pictures")
     parser.add_argument("--out", type=Path, default=Path("out/small"))
     parser.add_argument("--result", type=Path)
     options = parser.parse_args()

@@ -71,7 +71,7 @@ def test_those_beside_it_draw_most_kinds_too(pack: str) -> None:
 
 def test_what_a_pack_cannot_do_is_refused() -> None:
     fast = open_backend("embedded", "fast")
-    with pytest.raises(RequestError, match="^negative: got pack 'fast', which is not guided by itself"):
+    with pytest.raises(RequestError, match=r"^negative: got pack 'fast', which is not guided by itself"):
         fast.check(GenerationRequest("wallet", negative="black"))
     fast.check(GenerationRequest("wallet", negative="black", guidance=2))
     for wish in ("steps", "guidance", "emphasis"):
