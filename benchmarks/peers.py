@@ -7,11 +7,11 @@ r"""The same pictures, the same processor time, the same measure: packshot's fam
 
 Each contender trains from scratch on the training split in a process of its own, on one thread, until it has used so
 many minutes of processor time, then makes pictures that are compared with the held-out real ones, as many of each as of
-the one that made the fewest. The peers are their
-authors' networks, losses and training steps with their own settings, but for a batch of 16 without accumulation (the
-defaults of 40 and 30 would leave them a few hundred updates). They know no conditions; packshot's families are given
-those of rows drawn at random from the training split, and are also looked at after 5 and 10 minutes. Scores are of
-`judge-v2`, which learned from the same training split, and of EfficientNet-Lite0, which never saw a packshot.
+the one that made the fewest. The peers are their authors' networks, losses and training steps with their own settings,
+but for a batch of 16 without accumulation (the defaults of 40 and 30 would leave them a few hundred updates). They know
+no conditions; packshot's families are given those of rows drawn at random from the training split, and are also looked
+at after 5 and 10 minutes. Scores are of `judge-v2`, which learned from the same training split, and of
+EfficientNet-Lite0, which never saw a packshot.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ RECIPES = Path(__file__).parents[1] / "recipes"
 SIDE, BATCH, MADE, AT_ONCE, SHOWN, SEED = 64, 16, 500, 20, 64, 1
 MARKS = (5, 10)
 """Minutes after which packshot's families are looked at early."""
-FEATURES = ("judge", "efficientnet-lite0")
+FEATURES = ["judge", "efficientnet-lite0"]
 Pixels = np.ndarray
 Maker = Callable[[int], torch.Tensor]
 """Number -> that many pictures (N, 3, 64, 64) in [-1, 1]."""
@@ -262,12 +262,12 @@ def _make(make: Maker, file: Path, count: int, *, seen: int) -> float:
     return milliseconds
 
 
-def score(names: list[str], data: Path, out: Path, minutes: float) -> dict[str, Any]:
+def score(names: list[str], features: list[str], data: Path, out: Path, minutes: float) -> dict[str, Any]:
     """Compare what was made with the held-out pictures, and one half of those with the other for orientation."""
     real = _real(data, "test")
-    extractors = [open_features(name, Judge.open()) for name in FEATURES]
+    extractors = [open_features(name, Judge.open()) for name in features]
     truth = [_features(extractor, real) for extractor in extractors]
-    halves = {name: _scores(some[1::2], some[::2]) for name, some in zip(FEATURES, truth, strict=True)}
+    halves = {name: _scores(some[1::2], some[::2]) for name, some in zip(features, truth, strict=True)}
     rows: dict[str, Any] = {"one half of the held-out pictures against the other": halves}
     labels = [label for name in names for label in (name, *(f"{name}-at-{mark}" for mark in MARKS))]
     files = {name: file for name in labels if (file := out / f"{name.replace(' ', '-')}.npz").is_file()}
@@ -276,7 +276,7 @@ def score(names: list[str], data: Path, out: Path, minutes: float) -> dict[str, 
         with np.load(file) as kept:
             made, seen, milliseconds = kept["pictures"][:fewest], int(kept["seen"]), float(kept["ms"])
         rows[name] = {"pictures seen": seen, "ms a picture": round(milliseconds, 1)}
-        for feature, extractor, some in zip(FEATURES, extractors, truth, strict=True):
+        for feature, extractor, some in zip(features, extractors, truth, strict=True):
             rows[name][feature] = _scores(_features(extractor, made), some)
         save_picture(contact_sheet(list(made[:SHOWN]), columns=8), out / f"{name.replace(' ', '-')}.png")
     return {"minutes of processor time": minutes, "held out": len(real), "made by each": fewest, "rows": rows}
@@ -303,6 +303,7 @@ def main() -> None:
     parser.add_argument("--only", help="one contender, trained in this process")
     parser.add_argument("--made", type=int, default=MADE, help="pictures that each makes in the end")
     parser.add_argument("--names", nargs="*", default=[*PEERS, *OURS])
+    parser.add_argument("--features", nargs="*", default=FEATURES, help="to score in; the second takes a while")
     parser.add_argument("--score", action="store_true", help="only score what was made before")
     parser.add_argument("--result", type=Path, help="JSON file for the scores")
     options = parser.parse_args()
@@ -324,7 +325,7 @@ def main() -> None:
         subprocess.run([*command, "--data", str(options.data), "--out", str(options.out)], check=True)
     result = {
         "date": datetime.date.today().isoformat(),
-        **score(options.names, options.data, options.out, options.minutes),
+        **score(options.names, options.features, options.data, options.out, options.minutes),
     }
     for name, row in result["rows"].items():
         print(name, json.dumps(row))
