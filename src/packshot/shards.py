@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from packshot.errors import InputError, OutputError
 from packshot.images import canonical_json, open_picture
+from packshot.lexicon.kinds import install_kinds
 
 MANIFEST = "dataset.json"
 FORMAT = "packshot-shards"
@@ -160,11 +161,15 @@ def read_dataset(folder: Path) -> dict[str, Any]:
 def read_shards(folder: Path) -> Iterator[ShardRow]:
     """Every row of a prepared dataset, in the order of ids; one shard is held in memory.
 
+    The seller's own kinds of product, if there are any, are added to the lexicon of this process.
+
     Raises:
         InputError: `dataset.json` or a shard is missing, or the sha256 of a shard differs: nothing of that shard is
             yielded.
     """
-    for shard in read_dataset(folder)["shards"]:
+    manifest = read_dataset(folder)
+    install_kinds(manifest.get("kinds", []), str(folder / MANIFEST))
+    for shard in manifest["shards"]:
         path = folder / Path(str(shard["file"])).name
         try:
             data = path.read_bytes()

@@ -12,9 +12,8 @@ from numpy.typing import NDArray
 
 from packshot.errors import InputError
 from packshot.evaluation.attributes import Wish
-from packshot.lexicon.kinds import install_kinds
 from packshot.prompt import EMBEDDING_LENGTH, SLOTS, colour_vector_of, embed, slot_index
-from packshot.shards import MANIFEST, ShardRow, read_dataset, read_shards
+from packshot.shards import ShardRow, read_shards
 
 Array = NDArray[np.float32]
 
@@ -105,7 +104,6 @@ def read_split(data: Path, split: str, keep: Callable[[str], bool] = lambda _: T
     Raises:
         InputError: see `packshot.shards.read_shards`.
     """
-    install_kinds(read_dataset(data).get("kinds", []), str(data / MANIFEST))
     for row in read_shards(data):
         if row.split == split and keep(row.id):
             yield row

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packshot.embedding import embed
-from packshot.lexicon import lexicon, own_kinds
+from packshot.lexicon import Entry, lexicon, own_kinds
 from packshot.lexicon.tokens import normalise, tokenise
 
 THRESHOLD = 0.70
@@ -52,7 +52,7 @@ def guess_category(words: Sequence[str]) -> Guess | None:
     words = words[:_LONGEST_RUN]
     if not words:
         return None
-    terms, categories, vectors = _known(tuple(own_kinds()))
+    terms, categories, vectors = _known(tuple(entry for entry, _ in own_kinds().values()))
     similarity = embed(list(words)) @ vectors.T
     nearest = similarity.argmax(1)
     best: Guess | None = None
@@ -64,7 +64,7 @@ def guess_category(words: Sequence[str]) -> Guess | None:
 
 
 @cache
-def _known(_own: tuple[str, ...]) -> tuple[list[str], list[str | None], NDArray[np.float32]]:
+def _known(_own: tuple[Entry, ...]) -> tuple[list[str], list[str | None], NDArray[np.float32]]:
     """Terms, the category of each (None for whatever is no product), and their embeddings (N, 512)."""
     words = lexicon()
     pairs: dict[str, str | None] = dict.fromkeys(words.decoys)

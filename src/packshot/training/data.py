@@ -20,9 +20,9 @@ from torch import Tensor
 
 from packshot.errors import InputError, OutputError, RecipeError
 from packshot.lexicon import SLOTS, lexicon
-from packshot.lexicon.kinds import install_kinds, own_kinds_as_rows
+from packshot.lexicon.kinds import own_kinds_as_rows
 from packshot.prompt import EMBEDDING_LENGTH, colour_vector_of, embed, slot_index
-from packshot.shards import MANIFEST, ShardRow, read_dataset, read_shards
+from packshot.shards import ShardRow, read_shards
 from packshot.training.sections import DataRecipe
 
 COLOUR_FEATURES, TEXT_FEATURES = 8, EMBEDDING_LENGTH
@@ -101,7 +101,6 @@ def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], 
         OutputError: embeddings cannot be written beside the shards.
         RecipeError: resolution, vocabulary or category names of the recipe do not fit the shards.
     """
-    install_kinds(read_dataset(folder).get("kinds", []), str(folder / MANIFEST))
     ids, pictures, slots, colours, captions = [], [], [], [], []
     for row in read_shards(folder):
         if row.split != split:
