@@ -4,8 +4,9 @@
 
 The peak is what a product of two 1024×1024 matrices reaches in float32 on as many threads, the better of before and
 after each recipe. Operations are those of convolutions and matrix products that PyTorch's own counter sees in one step,
-backward passes included. Times are the processor's, of `--steps` steps after three to warm up: their mean for pictures
-a second, penalties of every eighth step included, and their median for the share of the peak, which leaves those out.
+backward passes included; it cannot count LADD's gradients of gradients, which is why that is missing. Times are the
+processor's, of `--steps` steps after three to warm up: their mean for pictures a second, penalties of every eighth step
+included, and their median for the share of the peak, which leaves those out.
 """
 
 from __future__ import annotations
@@ -37,7 +38,6 @@ NAMES = {
     "GAN at 64 px": ("gan-progressive", (), 0.9),
     "GAN at 64 px, projected": ("gan-projected", (), 0.9),
     "VAE": ("vae", (), 0.5),
-    "flow, finished adversarially": ("ladd", (), 0.5),
 }
 WARM_UP = 3
 
