@@ -71,7 +71,7 @@ class _Critic(nn.Module):
 
     def __init__(self, side: int, channels: int, width: int) -> None:
         super().__init__()
-        downs = max(0, int(math.log2(side // COARSEST))) if side >= COARSEST else 0
+        downs = max(0, int(math.log2(side / COARSEST)))
         sizes = [channels] * (downs + 1)
         self.blocks = nn.ModuleList(DownBlock(a, b) for a, b in pairwise(sizes))
         self.conv = nn.Conv2d(channels + 1, channels, 3, padding=1)
