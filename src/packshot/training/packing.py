@@ -21,6 +21,7 @@ from packshot.training.networks.flow import FlowTransformer
 from packshot.training.networks.gan import GanSpec, Generator
 from packshot.training.networks.upscaler import Upscaler
 from packshot.training.networks.vae import Decoder, VaeSpec
+from packshot.training.newcomers import learnt
 from packshot.training.recipe import Recipe
 from packshot.training.schedule import progress
 from packshot.training.sections import GanObjectiveRecipe
@@ -65,7 +66,7 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
     if recipe.family not in _WRITERS:
         raise RecipeError(run, f"a run of the family '{recipe.family}'", f"one of {', '.join(_WRITERS)}")
     write_generator, facts = _WRITERS[recipe.family](recipe, run)
-    generation = {**_learnt(run), **manifest.get("generation", {}), **facts}
+    generation = {**learnt(str(run)), **manifest.get("generation", {}), **facts}
     if not generation.get("categories"):
         raise InputError(card, "no generation.categories", "the kinds of product that the run has learnt")
 
@@ -78,13 +79,6 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
     _write(
         folder, {**manifest, "kind": KINDS.get(recipe.family, recipe.family), "generation": generation}, write_graphs
     )
-
-
-def _learnt(run: Path) -> dict[str, Any]:
-    """The kinds of product that a run was trained on, and the seller's own among them."""
-    folder = find_average(run).parent
-    state = read_state(folder) if (folder / "state.json").is_file() else {}
-    return {fact: state[fact] for fact in ("categories", "kinds") if state.get(fact)}
 
 
 def _upscaler_writer(place: str) -> Callable[[Path], None]:

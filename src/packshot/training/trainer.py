@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 from collections.abc import Callable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -16,7 +17,8 @@ from packshot.training.checkpoint import flatten_optimiser, load_average, restor
 from packshot.training.data import COLOUR_FEATURES, TEXT_FEATURES
 from packshot.training.distributed import Team
 from packshot.training.muon import Muon
-from packshot.training.networks.conditioner import ConditionerSpec
+from packshot.training.networks.conditioner import Conditioner, ConditionerSpec
+from packshot.training.newcomers import introduce
 from packshot.training.precision import mixed_precision
 from packshot.training.recipe import Recipe
 from packshot.training.sampling import Sheet
@@ -156,6 +158,8 @@ def conditioner_spec(vocabulary: tuple[int, ...], width: int) -> ConditionerSpec
 def start_from(network: nn.Module, loop: LoopRecipe) -> None:
     """Load the moving average of a run or the weights of a pack, where `loop.init_from` names one; freeze weights.
 
+    A seller's own kinds that are new to it start as the known kinds most like them.
+
     Raises:
         InputError: there is neither, or a run's file is damaged.
         PackError: the pack is damaged.
@@ -165,6 +169,10 @@ def start_from(network: nn.Module, loop: LoopRecipe) -> None:
         load_pack(network, loop.init_from)
     elif loop.init_from:
         load_average(network, Path(loop.init_from))
+    conditioner = getattr(network, "conditioner", None)
+    if loop.init_from and isinstance(conditioner, Conditioner):
+        for stranger, like in introduce(conditioner, loop.init_from).items():
+            print(f"{stranger}, new to {loop.init_from}, starts as {like}", file=sys.stderr)
     named = dict(network.named_parameters())
     for beginning in loop.freeze:
         chosen = [parameter for name, parameter in named.items() if name.startswith(beginning)]
