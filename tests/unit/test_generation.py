@@ -15,9 +15,10 @@ from packshot.colour import main_colours, oklab_from_srgb
 from packshot.errors import InputError, PackError, RequestError
 from packshot.framing import find_product
 from packshot.generation import Backend, GenerationRequest, open_backend
-from packshot.generation.backgrounds import cut_out, over, painter
+from packshot.generation.backgrounds import painter
 from packshot.generation.colour_lock import lock_colour
 from packshot.generation.sampling import sample_flow, sample_renoised, times
+from packshot.matte import cut_out, over
 
 
 @pytest.fixture(scope="module")
