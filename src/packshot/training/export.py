@@ -194,3 +194,21 @@ def export_upscaler(network: nn.Module, path: Path, *, eight_bits: bool = True) 
     free = {"x": {0: "n", 2: "h", 3: "w"}, "y": {0: "n", 2: "h4", 3: "w4"}}
     example = (torch.zeros(1, 3, 64, 64),)
     export_graph(network.eval(), example, ["x"], "y", path, free_axes=free, eight_bits=eight_bits)
+
+
+class _Coverage(nn.Module):
+    """A matting network with the sigmoid that training leaves to the loss."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, photo: Tensor) -> Tensor:
+        return torch.sigmoid(self.network(photo))
+
+
+def export_matting(network: nn.Module, path: Path, *, eight_bits: bool = True) -> None:
+    """Write `matting.onnx`: photo (N, 3, H, W) -> coverage (N, 1, H, W) in [0, 1]; H and W multiples of 32."""
+    free = {"photo": {0: "n", 2: "h", 3: "w"}, "coverage": {0: "n", 2: "h", 3: "w"}}
+    example = (torch.zeros(1, 3, 64, 64),)
+    export_graph(_Coverage(network).eval(), example, ["photo"], "coverage", path, free_axes=free, eight_bits=eight_bits)

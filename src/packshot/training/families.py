@@ -8,26 +8,30 @@ from pathlib import Path
 import torch
 
 from packshot.errors import RecipeError
+from packshot.training.cutouts import Cutouts, load_cutouts
 from packshot.training.data import Catalogue, load_catalogue
 from packshot.training.distributed import Team
 from packshot.training.fine_pictures import FinePictures, load_fine_pictures
 from packshot.training.flow_trainer import FlowTrainer
 from packshot.training.gan_trainer import GanTrainer
 from packshot.training.ladd_trainer import LaddTrainer
+from packshot.training.matting_trainer import MattingTrainer
 from packshot.training.recipe import Recipe
-from packshot.training.sections import FinePicturesRecipe, UpscalerNetworkRecipe
+from packshot.training.sections import CompositesRecipe, FinePicturesRecipe, MattingNetworkRecipe, UpscalerNetworkRecipe
 from packshot.training.trainer import Trainer
 from packshot.training.upscaler_trainer import UpscalerTrainer
 from packshot.training.vae_trainer import VaeTrainer
 
-TrainingData = Catalogue | FinePictures
+TrainingData = Catalogue | FinePictures | Cutouts
 
 
 def load_data(folder: Path, recipe: Recipe) -> TrainingData:
-    """What the recipe's family trains on; errors as in `load_catalogue` and `load_fine_pictures`."""
+    """What the recipe's family trains on; errors as in the function that loads it."""
     if isinstance(recipe.data, FinePicturesRecipe):
         return load_fine_pictures(folder, recipe.data)
-    assert not isinstance(recipe.network, UpscalerNetworkRecipe)
+    if isinstance(recipe.data, CompositesRecipe):
+        return load_cutouts(folder, recipe.data)
+    assert not isinstance(recipe.network, UpscalerNetworkRecipe | MattingNetworkRecipe)
     return load_catalogue(folder, recipe.data, recipe.network.vocabulary)
 
 
@@ -42,6 +46,8 @@ def build_trainer(recipe: Recipe, data: TrainingData, generator: torch.Generator
         raise RecipeError("loop.batch", recipe.loop.batch, f"a multiple of the {team.size} processes")
     if isinstance(data, FinePictures):
         return UpscalerTrainer(recipe, data, generator, team)
+    if isinstance(data, Cutouts):
+        return MattingTrainer(recipe, data, generator, team)
     kinds: dict[str, Callable[[Recipe, Catalogue, torch.Generator, Team], Trainer]] = {
         "flow": FlowTrainer,
         "ladd": LaddTrainer,

