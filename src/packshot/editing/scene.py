@@ -1,0 +1,135 @@
+"""What every editing operation takes and gives: a product, what lies behind it and what lies over it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from packshot.errors import RequestError
+
+Bytes = NDArray[np.uint8]
+Mask = NDArray[np.bool_]
+OPAQUE = 255
+SOLID = 250
+"""Coverage from which on a pixel counts as the product's own, with nothing of the background in it."""
+_STRIP_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A picture in layers of one size (H, W), bottom to top: backdrop, shade, product, overlay.
+
+    The arrays are never written into: an operation makes new ones.
+
+    Attributes:
+        product: (H, W, 3) sRGB. Before a cut-out the whole photo; after it the product's own colours, also in pixels
+            that it only partly covers. Where `alpha` is at least `SOLID` they are the photo's pixels, byte for byte,
+            unless an operation whose purpose is another colour changed them.
+        alpha: (H, W) coverage by the product, 255 whole; None as long as nothing was cut out.
+        backdrop: (H, W, 3) sRGB behind the product; None for transparency.
+        shade: (H, W) how much of the backdrop's light gets through, 255 all of it; None without shadows.
+        overlay: (H, W, 4) straight-alpha sRGB over everything: text and badges; None without.
+        placement: (top, left) of the photo's own pixel (0, 0) in this scene, possibly outside of it; None as soon as
+            pixels were resampled, turned or mirrored, so that no pixel of the photo lies in one place any more.
+        touched: (H, W) where an operation meant to change the product (recolour, erase); None where nowhere.
+    """
+
+    product: Bytes
+    alpha: Bytes | None = None
+    backdrop: Bytes | None = None
+    shade: Bytes | None = None
+    overlay: Bytes | None = None
+    placement: tuple[int, int] | None = (0, 0)
+    touched: Mask | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse layers of different sizes: a bug of an operation, not a user's mistake."""
+        size = self.product.shape[:2]
+        for name in ("alpha", "backdrop", "shade", "overlay", "touched"):
+            layer = getattr(self, name)
+            if layer is not None and layer.shape[:2] != size:
+                raise ValueError(f"{name} is {layer.shape[:2]} where the product is {size}")
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) in pixels."""
+        height, width = self.product.shape[:2]
+        return height, width
+
+    def coverage(self, operation: str) -> Bytes:
+        """The product's alpha.
+
+        Raises:
+            RequestError: nothing was cut out yet; `operation` is named as what wanted it.
+        """
+        if self.alpha is None:
+            raise RequestError(operation, "a picture that is not cut out", "a step cutout before it")
+        return self.alpha
+
+    def with_touched(self, mask: Mask) -> Scene:
+        """The scene with these pixels, too, marked as meant to change."""
+        return replace(self, touched=mask if self.touched is None else self.touched | mask)
+
+
+def flatten(scene: Scene) -> Bytes:
+    """What one sees: (H, W, 3), or (H, W, 4) with straight alpha where there is no backdrop behind a cut-out.
+
+    Solid pixels of the product are copied. Coverage mixes sRGB values, as every viewer does (Porter and Duff 1984,
+    "over"). A shadow without a backdrop becomes black of the coverage that lets the same light through on white.
+    """
+    if scene.alpha is None:
+        seen = scene.product
+    elif scene.backdrop is None:
+        seen = _without_backdrop(scene)
+    else:
+        backdrop = scene.backdrop
+        if scene.shade is not None:
+            backdrop = _over(np.zeros_like(backdrop), OPAQUE - scene.shade, backdrop)
+        seen = _over(scene.product, _snapped(scene.alpha), backdrop)
+    return seen if scene.overlay is None else _with_overlay(seen, scene.overlay)
+
+
+def _without_backdrop(scene: Scene) -> Bytes:
+    assert scene.alpha is not None
+    if scene.shade is None:
+        return np.dstack([scene.product, scene.alpha])
+    product, dark = _snapped(scene.alpha).astype(np.uint32), 255 - scene.shade.astype(np.uint32)
+    behind = _rounded(dark * (255 - product)).astype(np.uint32)
+    total = product + behind
+    colour = (scene.product * product[..., None] + total[..., None] // 2) // np.maximum(total, 1)[..., None]
+    return np.dstack([colour, total]).astype(np.uint8)
+
+
+def _with_overlay(seen: Bytes, overlay: Bytes) -> Bytes:
+    if seen.shape[2] == 3:
+        return _over(overlay[..., :3], overlay[..., 3], seen)
+    top, below = overlay[..., 3].astype(np.uint32), seen[..., 3].astype(np.uint32)
+    behind = _rounded(below * (255 - top)).astype(np.uint32)
+    total = top + behind
+    mixed = overlay[..., :3] * top[..., None] + seen[..., :3] * behind[..., None]
+    colour = (mixed + total[..., None] // 2) // np.maximum(total, 1)[..., None]
+    return np.dstack([colour, total]).astype(np.uint8)
+
+
+def _snapped(alpha: Bytes) -> Bytes:
+    """Solid is opaque, so that those pixels are copied."""
+    return np.where(alpha >= SOLID, np.uint8(OPAQUE), alpha)
+
+
+def _over(colour: Bytes, alpha: Bytes, below: Bytes) -> Bytes:
+    """In strips, and reckoning only in those where something is mixed: large pictures have no room for more."""
+    mixed = below.copy()
+    for top in range(0, len(below), _STRIP_ROWS):
+        rows = slice(top, top + _STRIP_ROWS)
+        columns = np.flatnonzero(alpha[rows].any(axis=0))
+        if len(columns):
+            part = (rows, slice(int(columns[0]), int(columns[-1]) + 1))
+            cover = alpha[part][..., None].astype(np.uint16)
+            mixed[part] = _rounded(colour[part] * cover + below[part] * (OPAQUE - cover))
+    return mixed
+
+
+def _rounded(product: NDArray[np.uint16] | NDArray[np.uint32]) -> Bytes:
+    return ((product + 127) // 255).astype(np.uint8)
