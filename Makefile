@@ -19,17 +19,30 @@ NEED_PYTHON = if ! '$(PYTHON)' $(PYTHON_FITS); then \
 PIP_INSTALL = bin/python -m pip install --quiet --disable-pip-version-check
 TORCH = $(shell grep '^torch==' constraints.txt)
 PYTEST_ARGS ?=
+DEMO_EDIT = $(DEMO_VENV)/bin/packshot edit $(PHOTOS) --out $(OUT)/edit
 
 DEMO_PROMPTS := "复古风格红色运动鞋" "黑色真皮商务皮鞋" "女士金色手表" \
 	"retro red running shoe" "brown leather handbag for women" "blue backpack"
 
-.PHONY: help demo test lint format types install docs-check constraints clean
+# What `make demo-edit` edits: pictures that it generates, or a folder of your own.
+PHOTOS := $(OUT)/edit/photos
+
+.PHONY: help demo demo-edit test lint format types install docs-check constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
 
 demo: $(DEMO_VENV)/.installed ## six prompts to pictures and a contact sheet in out/, without PyTorch
 	$(DEMO_VENV)/bin/packshot generate $(DEMO_PROMPTS) --count 4 --seed 1 --out $(OUT) --sheet $(OUT)/contact-sheet.png
+
+demo-edit: $(DEMO_VENV)/.installed-edit ## edited pictures, and sheets of before and after, in out/edit/ (PHOTOS=FOLDER for your own)
+	if [ '$(PHOTOS)' = '$(OUT)/edit/photos' ]; then $(DEMO_VENV)/bin/packshot generate $(DEMO_PROMPTS) \
+	--count 1 --seed 1 --size 512 --out $(PHOTOS); fi
+	$(DEMO_EDIT)/cutout --cutout --sheet $(OUT)/edit/cutout.png
+	$(DEMO_EDIT)/listing --background "gradient:#ffffff,#dfe3e8" --shadow contact --sheet $(OUT)/edit/listing.png
+	$(DEMO_EDIT)/recolour --recolour "#1f3a6e" --sheet $(OUT)/edit/recolour.png
+	$(DEMO_EDIT)/badge --background "#f4f1ec" --fit 1000x1000 --badge "NEW 新品" --sheet $(OUT)/edit/badge.png
+	$(DEMO_EDIT)/turn --cutout --turn 8 --background "#ffffff" --sheet $(OUT)/edit/turn.png
 
 test: lint ## everything: lint, then every test with coverage
 	$(VENV)/bin/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
@@ -67,11 +80,16 @@ $(DEMO_VENV)/.installed: pyproject.toml constraints.txt
 	$(DEMO_VENV)/$(PIP_INSTALL) -c constraints.txt -e .
 	touch $@
 
+# Editing needs OpenCV and a font; `make demo` shows what it takes without them.
+$(DEMO_VENV)/.installed-edit: $(DEMO_VENV)/.installed
+	$(DEMO_VENV)/$(PIP_INSTALL) -c constraints.txt -e '.[edit]'
+	touch $@
+
 # PyTorch first and by its exact pin: see constraints.txt.
 $(VENV)/.installed: pyproject.toml constraints.txt
 	@$(NEED_PYTHON)
 	@echo 'Installing packshot with everything into $(VENV)'
 	'$(PYTHON)' -m venv $(VENV)
 	$(VENV)/$(PIP_INSTALL) '$(TORCH)'
-	$(VENV)/$(PIP_INSTALL) -c constraints.txt -e '.[train,data,evaluate,dev]'
+	$(VENV)/$(PIP_INSTALL) -c constraints.txt -e '.[train,data,edit,evaluate,dev]'
 	touch $@

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from packshot.errors import OutputError, PackshotError, RequestError
+from packshot import cli_edit
+from packshot.cli_shared import FORMATS, dump, progress_bar, writable_folder
+from packshot.errors import PackshotError, RequestError
 
 if TYPE_CHECKING:
     from packshot.generation import Result
@@ -25,8 +24,6 @@ app = typer.Typer(
 )
 data_app = typer.Typer(help="Catalogues in, training shards out.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
-
-FORMATS = ("png", "jpg", "webp")
 SURE = 0.5
 """Probability from which on a category read from a photo is taken for its prompt."""
 
@@ -104,9 +101,7 @@ def generate(
     maker = open_backend(backend, pack)  # a pack may know kinds of its own
     if explain:
         understood = [parse(prompt) for prompt in prompts]
-        typer.echo(
-            _dump([p.as_dict() for p in understood]) if as_json else "\n\n".join(p.explain() for p in understood)
-        )
+        typer.echo(dump([p.as_dict() for p in understood]) if as_json else "\n\n".join(p.explain() for p in understood))
         return
     from packshot.images import contact_sheet, save_picture
 
@@ -137,7 +132,7 @@ def generate(
     for request in requests:
         maker.check(request)
     for folder in [out, *([sheet.parent] if sheet else [])]:
-        _writable_folder(folder)
+        writable_folder(folder)
     if not as_json:
         _tell_understanding(prompts)
     made: list[tuple[Result, Path]] = []
@@ -152,7 +147,7 @@ def generate(
         save_picture(contact_sheet([r.pixels[..., :3] for r, _ in made], columns=count, labels=labels), sheet)
     if as_json:
         rows = [{"file": str(p), "prompt": dict(r.prompt), "recipe": dict(r.recipe)} for r, p in made]
-        typer.echo(_dump({"seed": chosen, "pictures": rows, "sheet": None if sheet is None else str(sheet)}))
+        typer.echo(dump({"seed": chosen, "pictures": rows, "sheet": None if sheet is None else str(sheet)}))
     else:
         typer.echo(f"seed {chosen}")
 
@@ -164,13 +159,16 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 
     packs = [open_pack(folder) for folder in available().values()]
     if as_json:
-        typer.echo(_dump([{**pack.manifest, "folder": str(pack.folder), "sha256": pack.sha256} for pack in packs]))
+        typer.echo(dump([{**pack.manifest, "folder": str(pack.folder), "sha256": pack.sha256} for pack in packs]))
         return
     for pack in packs:
         typer.echo(f"{pack.name} {pack.manifest['version']} ({pack.kind}): {pack.manifest.get('summary', '')}")
         for key, value in pack.manifest["quality"].items():
             if not isinstance(value, dict):  # tables by category are for --json
                 typer.echo(f"    {key}: {value}")
+
+
+cli_edit.add_commands(app)
 
 
 @data_app.command("prepare")
@@ -193,8 +191,8 @@ def data_prepare(
     from packshot.catalogue.prepare import prepare
 
     mapping = dict(_pair(text, "--column") for text in column or [])
-    _writable_folder(out.parent)
-    with _progress_bar("rows") as progress:
+    writable_folder(out.parent)
+    with progress_bar("rows") as progress:
         report = prepare(
             ",".join(sources),
             out,
@@ -208,7 +206,7 @@ def data_prepare(
             licence=licence,
             kinds=kinds,
         )
-    typer.echo(_dump(report.as_dict()) if as_json else "\n".join(report.lines()))
+    typer.echo(dump(report.as_dict()) if as_json else "\n".join(report.lines()))
 
 
 @app.command()
@@ -288,7 +286,7 @@ def evaluate(
         "variety": variety,
         "colour_lock": colour_lock,
     }
-    document = _dump({**identity, **report.as_dict()})
+    document = dump({**identity, **report.as_dict()})
     if result is not None:
         _write_text(result, document + "\n")
     if as_json:
@@ -312,7 +310,7 @@ def compare(
 
     report = evaluate_pairs(first, second)
     if as_json:
-        typer.echo(_dump(report.as_dict()))
+        typer.echo(dump(report.as_dict()))
     else:
         Console().print(report.table())
 
@@ -321,19 +319,6 @@ def _write_text(path: Path, text: str) -> None:
     from packshot.images import write_atomically
 
     write_atomically(path, text.encode())
-
-
-@contextmanager
-def _progress_bar(unit: str) -> Iterator[Callable[[int, int | None], None]]:
-    """A function of (done, total) that draws a bar on a terminal and nothing elsewhere."""
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn(unit), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console, disable=not console.is_terminal) as bar:
-        task = bar.add_task(unit, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
 def _prompt_of(photo: Path) -> str:
@@ -375,23 +360,8 @@ def _file_name(result: Result, prompt_number: int, form: str) -> str:
     return f"{prompt_number + 1:02d}-{words}-{result.request.seed}-{result.index:03d}.{form}"
 
 
-def _writable_folder(folder: Path) -> None:
-    import os
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(folder, error.strerror or "an error", "a folder that can be made and written to") from None
-    if not os.access(folder, os.W_OK | os.X_OK):
-        raise OutputError(folder, "a folder without write permission", "a folder that can be written to")
-
-
 def _pair(text: str, option: str) -> tuple[str, str]:
     key, separator, value = text.partition("=")
     if not (key and separator and value):
         raise RequestError(option, f"'{text}'", "key=value")
     return key, value
-
-
-def _dump(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=1, default=str)

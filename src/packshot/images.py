@@ -14,7 +14,7 @@ import secrets
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO, NamedTuple, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,16 +67,66 @@ def open_picture(
     Raises:
         InputError: missing, no picture, truncated or damaged, more than `MAX_PIXELS`, or more than 16 bits a channel.
     """
+    layers = open_layers(source, where=where)
+    return layers.rgb if layers.alpha is None else _composited(layers.rgb, layers.alpha, background)
+
+
+class Layers(NamedTuple):
+    """A decoded picture with its transparency.
+
+    Attributes:
+        rgb: (H, W, 3) sRGB bytes, also where nothing is seen of them.
+        alpha: (H, W), 255 opaque; None where the whole picture is.
+        notes: what was done to the file's pixels on the way, as phrases; none for a plain 8-bit sRGB picture.
+    """
+
+    rgb: NDArray[np.uint8]
+    alpha: NDArray[np.uint8] | None
+    notes: tuple[str, ...]
+
+
+def open_layers(source: Path | bytes | BinaryIO, *, where: str) -> Layers:
+    """Decode a picture to sRGB as `open_picture` does, but keep its transparency; arguments and errors are the same.
+
+    The pixels of a plain 8-bit sRGB file are those that its decoder gives, byte for byte. Colours of 16 bits are
+    reduced to their upper 8.
+    """
     with _opened(source, where) as image:
-        profile = image.info.get("icc_profile")
+        profile, notes = image.info.get("icc_profile"), _notes(image)
         try:
             upright = ImageOps.exif_transpose(image)
-            rgb, alpha = _srgb_and_alpha(upright, profile, where)
+            plain, alpha = _plain_and_alpha(upright, where)
+            converted = _converted(plain, profile) if profile else plain
+            if converted is not plain:
+                notes.append("colours converted from the embedded profile to sRGB")
+            rgb = np.array(converted.convert("RGB"))
         except InputError:
             raise
         except Exception as error:  # decoders of damaged files raise whatever they stumble over
             raise InputError(where, f"a damaged picture ({_first_line(error)})", f"{_ACCEPTED}, complete") from None
-    return rgb if alpha is None else _composited(rgb, alpha, background)
+    opaque = alpha is None or int(alpha.min()) == 255
+    return Layers(rgb, None if opaque else alpha, tuple(notes))
+
+
+def _notes(image: Image.Image) -> list[str]:
+    """What the header says that the pixels will not be taken as they are; damaged headers say nothing."""
+    notes = ["16 bits a channel reduced to 8"] if _is_deep(image) else []
+    with contextlib.suppress(Exception):
+        if (frames := getattr(image, "n_frames", 1)) > 1:
+            notes.append(f"the first of {frames} frames")
+    with contextlib.suppress(Exception):
+        if image.getexif().get(ExifTags.Base.Orientation, 1) not in (0, 1):
+            notes.append("turned as its Exif says")
+    if image.mode == "CMYK":
+        notes.append("CMYK converted to sRGB")
+    return notes
+
+
+def _is_deep(image: Image.Image) -> bool:
+    """Whether the file, before it is decoded, has 16 bits a channel: Pillow calls the mode RGB then, too."""
+    layouts = [tile[3] for tile in getattr(image, "tile", ())]
+    raw = [layout[0] if isinstance(layout, tuple) and layout else layout for layout in layouts]
+    return image.mode.startswith("I;16") or any(";16" in str(mode) for mode in raw)
 
 
 def reduced(rgb: NDArray[np.uint8], longest_px: int) -> NDArray[np.uint8]:
@@ -262,9 +312,10 @@ def _opened(source: Path | bytes | BinaryIO, where: str) -> Iterator[Image.Image
         yield image
 
 
-def _srgb_and_alpha(
-    image: Image.Image, profile: bytes | None, where: str
-) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:
+def _plain_and_alpha(image: Image.Image, where: str) -> tuple[Image.Image, NDArray[np.uint8] | None]:
+    """The picture as L, RGB or CMYK, in the colours that its profile describes, and its alpha."""
+    if image.mode == "LAB":
+        raise InputError(where, "a picture in CIELAB", "grey, RGB or CMYK")
     if image.mode == "F" or (image.mode == "I" and cast(int, image.getextrema()[1]) > 65535):
         raise InputError(where, "32 bits a channel", "8 or 16")
     if image.mode.startswith("I"):
@@ -276,9 +327,7 @@ def _srgb_and_alpha(
         alpha, image = np.array(rgba.getchannel("A")), rgba.convert("RGB")
     elif image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("L" if image.mode == "1" else "RGB")
-    if profile:
-        image = _converted(image, profile)
-    return np.array(image.convert("RGB")), alpha
+    return image, alpha
 
 
 def _converted(image: Image.Image, data: bytes) -> Image.Image:

@@ -17,6 +17,7 @@ from packshot.images import (
     MAX_PIXELS,
     contact_sheet,
     encode_webp,
+    open_layers,
     open_picture,
     read_recipe,
     save_picture,
@@ -37,14 +38,60 @@ def encoded(image: Image.Image, form: str, **options: object) -> bytes:
     return buffer.getvalue()
 
 
-def png_header(width: int, height: int) -> bytes:
-    """A PNG that promises many pixels and holds none."""
+def png_bytes(width: int, height: int, bits: int, colour: int, rows: bytes) -> bytes:
+    """A PNG of any depth and colour type (PNG specification, section 11.2.2), which Pillow does not write."""
 
     def chunk(kind: bytes, data: bytes) -> bytes:
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(b"\0")) + chunk(b"IEND", b"")
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, bits, colour, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG that promises many pixels and holds none."""
+    return png_bytes(width, height, 8, 2, b"\0")
+
+
+def profile(space: bytes, tags: dict[bytes, bytes], kind: bytes = b"mntr", connection: bytes = b"XYZ ") -> bytes:
+    """An ICC profile of version 2 (ICC.1:2001-04, section 6), called "test"."""
+    named = b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(79)
+    tags = {b"desc": named, b"cprt": b"text" + bytes(4) + b"none\0", **tags}
+    table, data, offset = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
+    for name, content in tags.items():
+        content += bytes(-len(content) % 4)
+        table += name + struct.pack(">II", offset + len(data), len(content))
+        data += content
+    size = 128 + len(table) + len(data)
+    head = struct.pack(">I4sI4s4s4s", size, bytes(4), 0x02400000, kind, space, connection) + bytes(12) + b"acsp"
+    head += bytes(28) + fixed(0.9642, 1.0, 0.8249)
+    return head.ljust(128, b"\0") + table + data
+
+
+def fixed(*numbers: float) -> bytes:
+    return b"".join(struct.pack(">i", round(number * 65536)) for number in numbers)
+
+
+def matrix_profile(columns: tuple[tuple[float, ...], ...], gamma: float) -> bytes:
+    """A profile of an RGB space by its primaries as XYZ under D50 and one gamma."""
+    curve = b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
+    tags = {b"wtpt": b"XYZ " + bytes(4) + fixed(0.9642, 1.0, 0.8249)}
+    for letter, column in zip((b"r", b"g", b"b"), columns, strict=True):
+        tags[letter + b"XYZ"] = b"XYZ " + bytes(4) + fixed(*column)
+        tags[letter + b"TRC"] = curve
+    return profile(b"RGB ", tags)
+
+
+def ink_profile() -> bytes:
+    """A CMYK profile whose inks are darker than Pillow's: a table of two points each, to CIELAB in eight bits."""
+    straight = bytes(range(256))
+    grid = bytearray()
+    for c, m, y, k in np.ndindex(2, 2, 2, 2):
+        light = max(0, 255 - 100 * (c + m + y) - 255 * k)
+        grid += bytes([light, 128, 128])
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + fixed(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    table += straight * 4 + bytes(grid) + straight * 3
+    return profile(b"CMYK", {b"A2B0": table}, b"prtr", b"Lab ")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".jpg", ".jpeg", ".webp", ".PNG"])
@@ -239,3 +286,99 @@ def test_contact_sheet_holds_every_picture_where_it_belongs() -> None:
     assert labelled[24:40, 4:34].min() < 100  # something is written
     with pytest.raises(ValueError, match="labels"):
         contact_sheet(pictures, columns=3, labels=["one"])
+
+
+@pytest.mark.parametrize("form", ["PNG", "JPEG", "BMP", "TIFF", "WEBP"])
+def test_pixels_of_a_plain_file_are_its_decoders(form: str) -> None:
+    data = encoded(Image.fromarray(picture()), form)
+    layers = open_layers(data, where="a")
+    assert layers.alpha is None and layers.notes == ()
+    assert layers.rgb.tobytes() == Image.open(io.BytesIO(data)).convert("RGB").tobytes()
+    assert (open_picture(data, where="a") == layers.rgb).all()
+
+
+def test_alpha_is_kept_beside_the_colours_under_it() -> None:
+    clear = picture(channels=4)
+    for form, options in (("PNG", {}), ("WEBP", {"lossless": True, "exact": True}), ("TIFF", {})):
+        layers = open_layers(encoded(Image.fromarray(clear), form, **options), where="a")
+        assert (layers.rgb == clear[..., :3]).all() and (layers.alpha == clear[..., 3]).all()
+    opaque = clear.copy()
+    opaque[..., 3] = 255
+    assert open_layers(encoded(Image.fromarray(opaque), "PNG"), where="a").alpha is None
+    palette = Image.new("P", (4, 2), 1)
+    palette.putpalette([10, 20, 30, 40, 50, 60])
+    palette.putpixel((0, 0), 0)
+    for form in ("PNG", "GIF"):
+        layers = open_layers(encoded(palette, form, transparency=0), where="a")
+        assert layers.alpha is not None and layers.alpha[0].tolist() == [0, 255, 255, 255]
+        assert layers.rgb[0, 1].tolist() == [40, 50, 60]
+    grey = Image.merge("LA", [Image.new("L", (4, 4), 77), Image.new("L", (4, 4), 9)])
+    layers = open_layers(encoded(grey, "PNG"), where="a")
+    assert (layers.rgb == 77).all() and (layers.alpha == 9).all()
+
+
+@pytest.mark.parametrize(("colour", "channels"), [(0, 1), (2, 3), (4, 2), (6, 4)])
+def test_sixteen_bits_of_every_kind_become_their_upper_eight(colour: int, channels: int) -> None:
+    values = (np.arange(64 * channels).reshape(8, 8 * channels) * 219).astype(">u2")
+    rows = b"".join(b"\0" + row.tobytes() for row in values)
+    layers = open_layers(png_bytes(8, 8, 16, colour, rows), where="a")
+    exact = values.reshape(8, 8, channels).astype(float) / 257
+    assert abs(layers.rgb[..., 0] - exact[..., 0]).max() < 1
+    assert (layers.alpha is not None) == (channels in (2, 4))
+    assert layers.notes == ("16 bits a channel reduced to 8",)
+
+
+P3 = ((0.51512, 0.2412, -0.00105), (0.29198, 0.69225, 0.04189), (0.1571, 0.06657, 0.78407))
+ADOBE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
+SRGB = ((0.43607, 0.22249, 0.01392), (0.38515, 0.71687, 0.09708), (0.14307, 0.06061, 0.7141))
+
+
+@pytest.mark.parametrize("primaries", [P3, ADOBE])
+@pytest.mark.parametrize("alpha", [None, 100])
+def test_wide_gamuts_are_converted_by_their_primaries(primaries: tuple, alpha: int | None) -> None:
+    colour = (180, 120, 90)
+    image = Image.new("RGB", (8, 8), colour) if alpha is None else Image.new("RGBA", (8, 8), (*colour, alpha))
+    layers = open_layers(encoded(image, "PNG", icc_profile=matrix_profile(primaries, 2.2)), where="a")
+    linear = np.linalg.inv(np.array(SRGB).T) @ np.array(primaries).T @ (np.array(colour) / 255) ** 2.2
+    expected = 255 * (1.055 * linear ** (1 / 2.4) - 0.055)
+    assert abs(layers.rgb[0, 0] - expected).max() < 2 < abs(layers.rgb[0, 0] - np.array(colour)).max()
+    assert layers.notes == ("colours converted from the embedded profile to sRGB",)
+    assert alpha is None if layers.alpha is None else (layers.alpha == alpha).all()
+
+
+def test_inks_are_converted_by_their_profile_where_there_is_one() -> None:
+    cyan = Image.new("CMYK", (8, 8), (255, 0, 0, 0))
+    for form in ("JPEG", "TIFF"):
+        plain = open_layers(encoded(cyan, form), where="a")
+        assert plain.notes == ("CMYK converted to sRGB",)
+        assert plain.rgb[0, 0, 0] < 60 < 200 < plain.rgb[0, 0, 1:].min()
+        inks = open_layers(encoded(cyan, form, icc_profile=ink_profile()), where="a")
+        assert len(inks.notes) == 2 and np.ptp(inks.rgb[0, 0]) < 6  # our ink is a grey
+        assert 120 < inks.rgb[0, 0].mean() < 170
+
+
+def test_what_was_done_on_the_way_is_said() -> None:
+    frames = [Image.new("RGB", (8, 8), colour) for colour in ((255, 0, 0), (0, 0, 255))]
+    for form in ("GIF", "WEBP", "PNG"):
+        moving = open_layers(encoded(frames[0], form, save_all=True, append_images=frames[1:]), where="a")
+        assert moving.notes == ("the first of 2 frames",)
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    turned = open_layers(encoded(frames[0], "JPEG", exif=exif.tobytes()), where="a")
+    assert turned.notes == ("turned as its Exif says",)
+
+
+def test_a_single_pixel_and_a_name_that_lies_are_pictures(tmp_path: Path) -> None:
+    dot = Image.new("RGBA", (1, 1), (1, 2, 3, 4))
+    layers = open_layers(encoded(dot, "PNG"), where="a")
+    assert layers.rgb.tolist() == [[[1, 2, 3]]] and layers.alpha is not None and layers.alpha.tolist() == [[4]]
+    (tmp_path / "a.jpg").write_bytes(encoded(dot, "PNG"))
+    assert open_layers(tmp_path / "a.jpg", where="a").alpha is not None
+    (tmp_path / "b.jpg").write_text("no picture")
+    with pytest.raises(InputError, match="no picture of a known kind"):
+        open_layers(tmp_path / "b.jpg", where="b")
+
+
+def test_cielab_is_refused_by_name() -> None:
+    with pytest.raises(InputError, match="a picture in CIELAB; accepted: grey, RGB or CMYK"):
+        open_layers(encoded(Image.new("LAB", (4, 4)), "TIFF"), where="a")

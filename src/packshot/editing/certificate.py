@@ -1,0 +1,314 @@
+"""The certificate of an edit: what ran, and what it did to the product, measured on the file that was written.
+
+A certificate holds the map of regions, so that `verify` can compute every number again from the two pictures. It is
+not signed: it proves what holds between two files that one has, not who made them.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+import packshot
+from packshot.editing.measures import EXEMPT, KEPT, OUTSIDE, is_outline, measure, regions
+from packshot.editing.operations import OPERATIONS
+from packshot.editing.pipeline import Edited
+from packshot.editing.scene import Bytes
+from packshot.errors import InputError
+from packshot.images import MAX_PIXELS, Layers, open_layers
+
+Document = Mapping[str, Any]
+
+FORMAT = 1
+"""Of the document; another number is refused."""
+
+TOLERANCE = 0.001
+"""Floating-point numbers that differ by less agree."""
+
+
+class BrokenPromiseError(Exception):
+    """An operation changed pixels of the product that it promised to copy: a bug, found before anything was written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A photo and what its file is.
+
+    Attributes:
+        name: of the file, without its folder.
+        sha256: of the file.
+        layers: its pixels.
+    """
+
+    name: str
+    sha256: str
+    layers: Layers
+
+    @classmethod
+    def open(cls, path: Path) -> Source:
+        """Read a photo.
+
+        Raises:
+            InputError: it is missing, no picture, or damaged.
+        """
+        data = read_bytes(path)
+        return cls(path.name, hashlib.sha256(data).hexdigest(), open_layers(data, where=str(path)))
+
+
+def read_bytes(path: Path) -> bytes:
+    """A whole file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(path, error.strerror or "an error", "a file that can be read") from None
+
+
+def certify(
+    source: Source, edited: Edited, composed: Bytes, data: bytes, *, name: str, codec: Document
+) -> dict[str, Any]:
+    """The certificate of an edit.
+
+    Args:
+        source: the photo.
+        edited: what came of it, and the steps.
+        composed: (H, W, 3 or 4) its layers flattened, as they went into the encoder.
+        data: the encoded picture, as it will be written.
+        name: of the file that will be written.
+        codec: format, lossless, quality.
+
+    Raises:
+        BrokenPromiseError: a kept pixel differs although every step promised to copy it.
+    """
+    scene = edited.scene
+    codes = regions(scene)
+    steps = [
+        {
+            "op": step.name,
+            "arguments": dict(step.arguments),
+            "inserted": step.inserted,
+            "promise": OPERATIONS[step.name].promise,
+        }
+        for step in edited.steps
+    ]
+    lossless = bool(codec["lossless"])
+    promised, reason = promise_of(steps, scene.placement)
+    written = before = None
+    if scene.placement is not None:
+        written = measure(source.layers.rgb, decoded(data, name), codes, scene.placement)
+        before = None if lossless else measure(source.layers.rgb, composed, codes, scene.placement)
+    if promised:
+        _insist(written if before is None else before, [step["op"] for step in steps], source.name)
+    height, width = codes.shape
+    return {
+        "format": FORMAT,
+        "packshot": packshot.__version__,
+        "original": {"file": source.name, "sha256": source.sha256, "notes": list(source.layers.notes)},
+        "edited": {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "size": [width, height], **codec},
+        "steps": steps,
+        "promise": {"promised": promised, "reason": reason, "proven_on": _proven_on(promised, lossless)},
+        "placement": None if scene.placement is None else list(scene.placement),
+        "regions": {**_counts(codes), "png": _packed(codes)},
+        "measured": written,
+        "measured_before_encoding": before,
+    }
+
+
+def promise_of(steps: Sequence[Document], placement: object) -> tuple[bool, str | None]:
+    """Whether these steps promise to copy the kept region, and if not, why."""
+    changing = [str(step["op"]) for step in steps if OPERATIONS[str(step["op"])].promise == "nothing"]
+    if changing:
+        return (
+            False,
+            f"the product's pixels are meant to change, or are resampled: {', '.join(dict.fromkeys(changing))}",
+        )
+    if placement is None:
+        return False, "the picture was resampled, so that no pixel of the photo lies in one place any more"
+    return True, None
+
+
+@dataclass(frozen=True, slots=True)
+class _Claims:
+    """What a certificate says, as far as `verify` needs it in its types."""
+
+    sha256: dict[str, str]
+    steps: list[Document]
+    lossless: bool
+    placement: tuple[int, int] | None
+    codes: Bytes
+    size: object
+    counts: object
+    promise: object
+    measured: Document | None
+    before: Document | None
+
+    @classmethod
+    def read(cls, document: Document) -> _Claims:
+        """Raises KeyError, TypeError, ValueError, AttributeError or OSError where the form is another."""
+        steps, placement, edited = document["steps"], document["placement"], document["edited"]
+        for step in steps:
+            OPERATIONS[step["op"]]
+        for measured in (document["measured"], document["measured_before_encoding"]):
+            if measured is not None:
+                _broken(measured)
+        return cls(
+            {"original": document["original"]["sha256"], "edited": edited["sha256"]},
+            steps,
+            bool(edited["lossless"]),
+            None if placement is None else (int(placement[0]), int(placement[1])),
+            _unpacked(document["regions"]["png"]),
+            edited["size"],
+            {key: value for key, value in document["regions"].items() if key != "png"},
+            document["promise"],
+            document["measured"],
+            document["measured_before_encoding"],
+        )
+
+
+def verify(edited: Path, original: Path, certificate: Document) -> list[str]:
+    """Compute a certificate's numbers again from the two pictures.
+
+    What cannot be seen in them is taken from the certificate: the steps, the map of regions, and what was measured
+    before a lossy encoding.
+
+    Returns:
+        One line for each thing that does not agree; none where all does.
+
+    Raises:
+        InputError: a picture or the certificate cannot be read.
+    """
+    try:
+        claims = _Claims.read(certificate)
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise InputError("certificate", f"another form ({error!r:.80})", "one that packshot edit wrote") from None
+    return list(_disagreements(edited, original, claims))
+
+
+def read_certificate(path: Path) -> dict[str, Any]:
+    """A certificate from its file.
+
+    Raises:
+        InputError: missing, no JSON, or of another format.
+    """
+    try:
+        document = json.loads(read_bytes(path))
+    except ValueError:
+        raise InputError(path, "no JSON", "a certificate that packshot edit wrote") from None
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        found = document.get("format") if isinstance(document, dict) else type(document).__name__
+        raise InputError(path, f"a document of format {found}", f"a certificate of format {FORMAT}")
+    return document
+
+
+def decoded(data: bytes, where: str) -> Bytes:
+    """(H, W, 3), or (H, W, 4) where something is transparent."""
+    layers = open_layers(data, where=where)
+    return layers.rgb if layers.alpha is None else np.dstack([layers.rgb, layers.alpha])
+
+
+def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[str]:
+    data = {"original": read_bytes(original), "edited": read_bytes(edited)}
+    for what, path in {"original": original, "edited": edited}.items():
+        yield from _unequal(f"{what}.sha256", claims.sha256[what], hashlib.sha256(data[what]).hexdigest(), path)
+    promised, reason = promise_of(claims.steps, claims.placement)
+    expected = {"promised": promised, "reason": reason, "proven_on": _proven_on(promised, claims.lossless)}
+    yield from _compare("promise", claims.promise, expected)
+    yield from _compare("regions", claims.counts, _counts(claims.codes))
+    height, width = claims.codes.shape
+    yield from _compare("edited.size", claims.size, [width, height])
+    pixels, photo = decoded(data["edited"], str(edited)), open_layers(data["original"], where=str(original)).rgb
+    if pixels.shape[:2] != claims.codes.shape:
+        yield f"size: the certificate is about {_size(claims.codes)}, {edited.name} has {_size(pixels)}"
+        return
+    found = None if claims.placement is None else measure(photo, pixels, claims.codes, claims.placement)
+    yield from _compare("measured", claims.measured, found)
+    broken = _broken(found if claims.lossless else claims.before) if promised else None
+    if broken:
+        yield f"promise: {broken}"
+
+
+def _compare(where: str, stated: object, found: object) -> Iterator[str]:
+    """Where two documents differ, leaf by leaf."""
+    if isinstance(stated, dict) and isinstance(found, dict):
+        for key in [*stated, *(key for key in found if key not in stated)]:
+            yield from _compare(f"{where}.{key}", stated.get(key), found.get(key))
+    elif isinstance(stated, float) and isinstance(found, (int, float)) and not isinstance(found, bool):
+        if abs(stated - found) > TOLERANCE:
+            yield from _unequal(where, stated, found)
+    else:
+        yield from _unequal(where, stated, found)
+
+
+def _unequal(where: str, stated: object, found: object, path: Path | None = None) -> Iterator[str]:
+    if stated != found:
+        subject = "" if path is None else f" of {path.name}"
+        yield f"{where}: the certificate says {_short(stated)}, found{subject} {_short(found)}"
+
+
+def _short(value: object) -> str:
+    text = json.dumps(value, ensure_ascii=False)
+    return text if len(text) <= 40 else f"{text[:20]}…{text[-8:]}"
+
+
+def _insist(measured: Document | None, steps: Sequence[object], name: str) -> None:
+    broken = _broken(measured)
+    if broken:
+        done = ", ".join(str(step) for step in steps)
+        raise BrokenPromiseError(f"{name}: a promise is broken: {broken} after {done}; nothing was written")
+
+
+def _broken(measured: Document | None) -> str | None:
+    if measured is None:
+        return "nothing was measured"
+    kept = measured["kept"]
+    if kept["outside_photo"]:
+        return f"{kept['outside_photo']:,} kept pixels lie outside of the photo"
+    if kept["differing"]:
+        return f"{kept['differing']:,} of {kept['pixels']:,} kept pixels differ, by up to {kept['max_difference']}"
+    return None
+
+
+def _proven_on(promised: bool, lossless: bool) -> str | None:
+    if not promised:
+        return None
+    return "the edited file" if lossless else "the pixels before encoding; the codec loses some of them"
+
+
+def _counts(codes: Bytes) -> dict[str, int]:
+    masks = {
+        "outside": codes == OUTSIDE,
+        "outline": is_outline(codes),
+        "exempt": codes == EXEMPT,
+        "kept": codes == KEPT,
+    }
+    return {name: int(mask.sum()) for name, mask in masks.items()}
+
+
+def _size(pixels: Bytes) -> str:
+    return f"{pixels.shape[1]}×{pixels.shape[0]}"
+
+
+def _packed(codes: Bytes) -> str:
+    """A grey PNG as base64: inside the document, so that it cannot be lost or swapped."""
+    buffer = io.BytesIO()
+    Image.fromarray(codes).save(buffer, "PNG", compress_level=6)
+    return base64.b64encode(buffer.getvalue()).decode()
+
+
+def _unpacked(text: str) -> Bytes:
+    with Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=("PNG",)) as image:
+        if image.width * image.height > MAX_PIXELS or image.mode != "L":
+            raise ValueError("no map of regions")
+        return np.array(image)
