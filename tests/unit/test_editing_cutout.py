@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 
@@ -10,7 +13,7 @@ cv2 = pytest.importorskip("cv2")
 from packshot.editing import cutout as module  # noqa: E402
 from packshot.editing.cutout import cutout  # noqa: E402
 from packshot.editing.scene import SOLID, Scene, flatten  # noqa: E402
-from packshot.errors import PackError, RequestError  # noqa: E402
+from packshot.errors import MissingExtraError, PackError, RequestError  # noqa: E402
 
 SIDE, COARSE = 400, 64
 RED, GREEN = np.array((200, 30, 40)), np.array((40, 140, 60))
@@ -71,9 +74,9 @@ def test_where_colours_cannot_tell_the_network_decides(network) -> None:
 
 
 def test_large_photos_are_cut_at_their_own_size(network) -> None:
-    cover = ring(2000)
+    cover = ring(1300)
     scene = cutout(Scene(photo_of(cover)))
-    assert scene.alpha.shape == (2000, 2000)
+    assert scene.alpha.shape == (1300, 1300)
     assert np.abs(scene.alpha / 255 - cover).mean() < 0.004
 
 
@@ -92,6 +95,33 @@ def test_what_is_cut_already_stays_and_emptiness_is_refused(network, monkeypatch
     monkeypatch.setattr(module, "network_coverage", lambda photo, pack: np.zeros((COARSE, COARSE), np.float32))
     with pytest.raises(RequestError, match="no product was found"):
         cutout(Scene(photo_of(ring())))
+
+
+def test_models_of_rembg_are_used_where_it_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    from PIL import Image
+
+    from packshot.editing import foreign
+
+    class Session:
+        def predict(self, photo: Image.Image) -> list[Image.Image]:
+            mask = cv2.blur((ring(photo.width) * 255).astype(np.uint8), (9, 9))
+            return [Image.fromarray(mask)]
+
+    def new_session(name: str) -> Session:
+        if name != "isnet-general-use":
+            raise ValueError("No session class found for model 'nonsense'")
+        return Session()
+
+    foreign._session.cache_clear()
+    monkeypatch.setitem(sys.modules, "rembg", SimpleNamespace(new_session=new_session))
+    scene = cutout(Scene(photo_of(ring())), pack="rembg:isnet-general-use")
+    assert np.abs(scene.alpha / 255 - ring()).mean() < 0.005
+    with pytest.raises(RequestError, match=r"cutout\.pack: got 'rembg:nonsense' \(No session"):
+        cutout(Scene(photo_of(ring())), pack="rembg:nonsense")
+    foreign._session.cache_clear()
+    monkeypatch.setitem(sys.modules, "rembg", None)
+    with pytest.raises(MissingExtraError, match=r"pip install 'rembg\[cpu\]'"):
+        cutout(Scene(photo_of(ring())), pack="rembg:isnet-general-use")
 
 
 def test_another_pack_is_refused() -> None:

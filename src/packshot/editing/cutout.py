@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from packshot.editing.foreign import PREFIX, rembg_coverage
 from packshot.editing.scene import SOLID, Bytes, Mask, Scene
 from packshot.errors import RequestError
 from packshot.packs import Pack, find_pack
@@ -17,8 +18,12 @@ from packshot.packs import Pack, find_pack
 KIND = "matting"
 WORKING_PX = 1000
 """Longest side at which both sides of the outline are looked at; larger photos are solved with what was seen there."""
+MODEL_BLUR = 2.0
+"""Pixels at the working size by which an outline is taken to be wrong at the least."""
 UNSURE = (0.06, 0.94)
 """The network's coverage between which colours decide."""
+DECISION = 2.0
+"""Contrast of the network's coverage where it decides alone: a broad half is doubt there, hardly ever half a pixel."""
 REACH = 1.6
 """Pixels of the network's own picture by which its outline may be wrong."""
 TELLING = 0.10
@@ -48,15 +53,16 @@ def cutout(scene: Scene, pack: str = "cutout") -> Scene:
 
     Args:
         scene: not cut out yet; one that is keeps its coverage.
-        pack: name or folder of a pack of the kind `matting`.
+        pack: name or folder of a pack of the kind `matting`, or `rembg:` and the name of one of rembg's models.
 
     Raises:
-        RequestError: no product is found.
+        RequestError: no product is found, or rembg has no such model.
         PackError: there is no such pack, or it is damaged.
+        MissingExtraError: rembg is asked for and not installed.
     """
     if scene.alpha is not None:
         return scene
-    alpha = _solved(scene.product, find_pack(pack, (KIND,)))
+    alpha = _solved(scene.product, pack)
     if float((alpha > 127).mean()) < NOTHING:
         raise RequestError(
             "cutout", "a picture in which no product was found", "a photo that shows one product clearly"
@@ -74,15 +80,19 @@ def network_coverage(photo: Bytes, pack: Pack) -> Floats:
     return np.asarray(found[0, 0], np.float32)
 
 
-def _solved(photo: Bytes, pack: Pack) -> Bytes:
+def _solved(photo: Bytes, pack: str) -> Bytes:
     """Coverage (H, W) at the photo's size."""
     height, width = photo.shape[:2]
     scale = min(1.0, WORKING_PX / max(height, width))
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     working = photo if scale == 1 else np.asarray(cv2.resize(photo, size, interpolation=cv2.INTER_AREA), np.uint8)
-    coarse = network_coverage(working, pack)
+    coarse: Floats
+    if pack.startswith(PREFIX):
+        coarse = rembg_coverage(working, pack.removeprefix(PREFIX)) / np.float32(255)
+    else:
+        coarse = network_coverage(working, find_pack(pack, (KIND,)))
     rough = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC).clip(0, 1)
-    sides = _sides(working, rough, REACH * max(1.0, max(size) / coarse.shape[0]))
+    sides = _sides(working, rough, REACH * max(MODEL_BLUR, max(size) / max(coarse.shape)))
     alpha = _mixture(working, sides)
     dropped, filled = _specks(alpha)
     if scale < 1:
@@ -106,7 +116,7 @@ class _Sides(NamedTuple):
         ours: colours of the product near each pixel.
         theirs: of the background.
         near: 1 where both were seen near by, 0 where they are a guess from afar.
-        rough: the network's coverage.
+        decided: the network's coverage, its doubts made smaller.
         inside: 1 where the product is sure.
         outside: 1 where the background is.
     """
@@ -114,7 +124,7 @@ class _Sides(NamedTuple):
     ours: Floats
     theirs: Floats
     near: Floats
-    rough: Floats
+    decided: Floats
     inside: Floats
     outside: Floats
 
@@ -133,7 +143,8 @@ def _sides(photo: Bytes, rough: Floats, reach: float) -> _Sides:
     outside = cv2.erode((rough <= 0.5).astype(np.uint8), disc) * (rough < UNSURE[0])
     image = photo.astype(np.float32) / 255
     (ours, near), (theirs, close) = (_spread(image, known.astype(np.float32), reach) for known in (inside, outside))
-    return _Sides(ours, theirs, near * close, rough, inside.astype(np.float32), outside.astype(np.float32))
+    decided = ((rough - 0.5) * DECISION + 0.5).clip(0, 1)
+    return _Sides(ours, theirs, near * close, decided, inside.astype(np.float32), outside.astype(np.float32))
 
 
 def _mixture(photo: Bytes, sides: _Sides) -> Floats:
@@ -143,13 +154,13 @@ def _mixture(photo: Bytes, sides: _Sides) -> Floats:
     """
     alpha = np.asarray(sides.inside > 0.5, np.float32)
     band = (sides.inside <= 0.5) & (sides.outside <= 0.5)
-    pixels, ours, theirs, near, rough = (part[band] for part in (photo, *sides[:4]))
+    pixels, ours, theirs, near, decided = (part[band] for part in (photo, *sides[:4]))
     towards, span = pixels.astype(np.float32) / 255 - theirs, ours - theirs
     squared = (span**2).sum(-1)
     mixed = ((towards * span).sum(-1) / np.maximum(squared, 1e-6)).clip(0, 1)
     residual = ((towards - mixed[..., None] * span) ** 2).sum(-1)
     trust = ((np.sqrt(squared) / TELLING - 0.5) * 2).clip(0, 1) * np.exp(-residual / STRANGE**2) * near
-    alpha[band] = trust * mixed + (1 - trust) * rough
+    alpha[band] = trust * mixed + (1 - trust) * decided
     return alpha
 
 
