@@ -226,10 +226,12 @@ def train(
 
 @app.command()
 def export(
-    run: Annotated[Path, typer.Argument(help="Folder of a flow, ladd, gan or vae run.")],
-    upscaler: Annotated[str, typer.Option(help="Folder of an upscaler run, or a pack whose upscaler is taken over.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a flow, ladd, gan, vae or matting run.")],
     card: Annotated[Path, typer.Option(help="TOML model card; see recipes/cards/.")],
     out: Annotated[Path, typer.Option(help="Folder of the pack; replaced as a whole.")],
+    upscaler: Annotated[
+        str, typer.Option(help="Folder of an upscaler run, or a pack whose upscaler is taken over; none for matting.")
+    ] = "",
 ) -> None:
     """Turn a training run into a model pack that runs without PyTorch."""
     from packshot.training.packing import make_pack
