@@ -27,6 +27,8 @@ from packshot.images import open_picture
 
 SIDE, MEAN, SPAN = 1024, 128.0, 256.0
 WHITE_FROM, WHITE_SHARE = 215, 0.5
+MOST_UNSURE, LEAST_SURE = 0.25, 0.02
+"""Masks with a larger share of half-covered pixels, or a smaller share of covered ones, teach nothing: text, sets."""
 Array = np.ndarray
 
 
@@ -52,6 +54,13 @@ def rows(path: Path) -> Iterator[tuple[str, bytes]]:
     """(name, encoded picture) of a Parquet file."""
     for number, row in enumerate(pq.read_table(path).to_pylist()):
         yield f"{path.stem}-{row.get('id', number)}", row["image"]
+
+
+def is_telling(cover: Array) -> bool:
+    """Whether a mask says yes or no nearly everywhere, and yes somewhere."""
+    some = int((cover > 25).sum())
+    unsure = int(((cover > 25) & (cover < 230)).sum())
+    return float((cover >= 230).mean()) >= LEAST_SURE and unsure <= MOST_UNSURE * some
 
 
 def is_white(rgb: Array) -> bool:
@@ -82,8 +91,11 @@ def main() -> None:
             done += 1
             if (options.out / f"{name}.png").exists():
                 continue
+            cover = coverage(session, rgb)
+            if not is_telling(cover):
+                continue
             buffer = io.BytesIO()
-            Image.fromarray(coverage(session, rgb)).save(buffer, "PNG")
+            Image.fromarray(cover).save(buffer, "PNG")
             Image.fromarray(rgb).save(options.out / f"{name}.jpg", quality=95, subsampling=0)
             (options.out / f"{name}.png").write_bytes(buffer.getvalue())
             print(done, name, flush=True)
