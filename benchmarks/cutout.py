@@ -210,13 +210,18 @@ def main() -> None:
 
 
 def throughput(arms: dict[str, Arm], photo: Array) -> list[dict[str, Any]]:
-    """Megapixels a second from a decoded 12-megapixel photo to its coverage at full size, best of three in turns."""
+    """Megapixels a second from a decoded 12-megapixel photo to a transparent one, best of three in turns.
+
+    As rembg does by default, u2netp's mask is put on the photo, with the background's fringe; ours takes it off.
+    """
     large = np.asarray(Image.fromarray(photo).resize((4000, 3000), Image.Resampling.BICUBIC))
     seconds: dict[str, list[float]] = {}
     for _ in range(3):
         for arm, run in arms.items():
             started = time.perf_counter()
-            run(large)
+            alpha = run(large)
+            if arm != "packshot":
+                Image.composite(Image.fromarray(large), Image.new("RGBA", (4000, 3000)), Image.fromarray(alpha))
             seconds.setdefault(arm, []).append(time.perf_counter() - started)
     return [
         {"set": "12 megapixels", "arm": arm, "MP/s": round(large.shape[0] * large.shape[1] / 1e6 / min(took), 2)}

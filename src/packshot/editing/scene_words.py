@@ -61,7 +61,8 @@ VIEWS: Mapping[str, tuple[str, ...]] = {
 _PLAIN_WORDS = (
     "plain", "minimal", "simple", "elegant", "natural", "home", "kitchen", "garden", "table", "tabletop", "desk",
     "counter", "floor", "ground", "board", "top", "shelf", "scene", "room", "light", "lit", "lighting", "indoor",
-    "behind", "before", "in", "near", "front", "front of", "rustic", "surface", "background", "backdrop", "there", "texture", "textured",
+    "before", "in", "near",
+    "behind", "front", "front of", "rustic", "surface", "background", "backdrop", "there", "texture", "textured",
     "under", "on", "against", "blurred", "blurry",
     "简约", "简单", "干净", "自然", "家居", "厨房", "花园", "桌", "桌子", "桌面", "台面", "台", "地板", "地面", "地",
     "板", "面", "场景", "房间", "室内", "灯光", "光", "光线", "前", "后", "前面", "后面", "里", "下", "背景", "质感",
