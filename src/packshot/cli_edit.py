@@ -298,6 +298,8 @@ def _proof(certificate: dict[str, Any]) -> str:
     promise, measured = certificate["promise"], certificate["measured"]
     if not promise["promised"]:
         proof = f"no promise ({promise['reason']})"
+    elif certificate["reduction"] is not None:
+        proof = _resampled(certificate)
     else:
         kept = measured["kept"]
         proof = f"{kept['pixels'] - kept['differing']:,} of {kept['pixels']:,} kept pixels identical"
@@ -306,6 +308,17 @@ def _proof(certificate: dict[str, Any]) -> str:
             proof += f" ({before['pixels'] - before['differing']:,} before encoding)"
     edge = f"; halo {measured['halo']['score']}" if measured and measured["halo"] else ""
     return f"{', '.join(steps)}: {proof}{edge}"
+
+
+def _resampled(certificate: dict[str, Any]) -> str:
+    """How near the kept pixels are to the photo as it was resampled."""
+    kept, before = certificate["measured"]["kept"], certificate["measured_before_encoding"]
+    box, at = certificate["reduction"]["box"], certificate["reduction"]["at"]
+    factor = (at[2] - at[0]) / (box[2] - box[0])
+    done = f"{'reduced' if factor <= 1 else 'enlarged'} to {100 * factor:.3g} %"
+    levels = certificate["promise"]["tolerance"]
+    encoded = "" if before is None else f" before encoding, {kept['max_difference']} after it"
+    return f"{kept['pixels']:,} kept pixels within {levels} level of the photo {done}{encoded}"
 
 
 def _without_map(certificate: dict[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,13 @@ def pixels(path: Path) -> np.ndarray:
 def test_a_new_background_leaves_every_kept_pixel_and_says_so(photo: Path) -> None:
     target, document = edited(photo, "background grey:128")
     kept = document["measured"]["kept"]
-    assert document["promise"] == {"promised": True, "reason": None, "proven_on": "the edited file"}
+    assert document["promise"] == {
+        "promised": True,
+        "reason": None,
+        "compared_with": "the photo",
+        "tolerance": 0,
+        "proven_on": "the edited file",
+    }
     assert kept["pixels"] == (40 - 4) * (60 - 4) and kept["outside_photo"] == 0
     assert kept["differing"] == kept["max_difference"] == kept["mean_difference"] == 0
     assert kept["delta_e2000_p50"] == kept["delta_e2000_p95"] == 0

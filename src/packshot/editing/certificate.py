@@ -22,7 +22,8 @@ import packshot
 from packshot.editing.measures import EXEMPT, KEPT, OUTSIDE, is_outline, measure, regions
 from packshot.editing.operations import OPERATIONS
 from packshot.editing.pipeline import Edited
-from packshot.editing.scene import Bytes
+from packshot.editing.reduced import read, reference
+from packshot.editing.scene import Bytes, Reduction
 from packshot.errors import InputError
 from packshot.images import MAX_PIXELS, Layers, open_layers
 
@@ -33,6 +34,12 @@ FORMAT = 1
 
 TOLERANCE = 0.001
 """Floating-point numbers that differ by less agree."""
+
+RESAMPLED = "the photo resampled"
+"""What kept pixels are compared with after a fit that scales: the photo itself is no longer in the picture."""
+
+LEVELS = 1
+"""By which a kept pixel may then differ from it: a reckoning in 32-bit floats, rounded twice."""
 
 
 class BrokenPromiseError(Exception):
@@ -90,7 +97,7 @@ def certify(
         codec: format, lossless, quality.
 
     Raises:
-        BrokenPromiseError: a kept pixel differs although every step promised to copy it.
+        BrokenPromiseError: a kept pixel differs although every step promised to copy it, or to resample it once.
     """
     scene = edited.scene
     codes = regions(scene)
@@ -104,13 +111,14 @@ def certify(
         for step in edited.steps
     ]
     lossless = bool(codec["lossless"])
-    promised, reason = promise_of(steps, scene.placement)
+    how, compared = _comparison(source.layers.rgb, scene.placement, scene.reduced)
+    promise = _promise(steps, scene.placement, how, lossless)
     written = before = None
-    if scene.placement is not None:
-        written = measure(source.layers.rgb, decoded(data, name), codes, scene.placement)
-        before = None if lossless else measure(source.layers.rgb, composed, codes, scene.placement)
-    if promised:
-        _insist(written if before is None else before, [step["op"] for step in steps], source.name)
+    if compared is not None:
+        written = measure(compared[0], decoded(data, name), codes, compared[1])
+        before = None if lossless else measure(compared[0], composed, codes, compared[1])
+    if promise["promised"]:
+        _insist(written if before is None else before, promise["tolerance"], [s["op"] for s in steps], source.name)
     height, width = codes.shape
     return {
         "format": FORMAT,
@@ -118,25 +126,63 @@ def certify(
         "original": {"file": source.name, "sha256": source.sha256, "notes": list(source.layers.notes)},
         "edited": {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "size": [width, height], **codec},
         "steps": steps,
-        "promise": {"promised": promised, "reason": reason, "proven_on": _proven_on(promised, lossless)},
+        "promise": promise,
         "placement": None if scene.placement is None else list(scene.placement),
+        "reduction": None if how is None else {"box": list(how.box), "at": list(how.at)},
         "regions": {**_counts(codes), "png": _packed(codes)},
         "measured": written,
         "measured_before_encoding": before,
     }
 
 
-def promise_of(steps: Sequence[Document], placement: object) -> tuple[bool, str | None]:
-    """Whether these steps promise to copy the kept region, and if not, why."""
+def promise_of(steps: Sequence[Document], in_place: bool) -> tuple[bool, str | None]:
+    """Whether these steps promise to copy the kept region, or to resample it once, and if not, why.
+
+    Args:
+        steps: of the certificate.
+        in_place: whether it is known where the photo's pixels are, or where the photo lies after resampling.
+    """
     changing = [str(step["op"]) for step in steps if OPERATIONS[str(step["op"])].promise == "nothing"]
     if changing:
         return (
             False,
             f"the product's pixels are meant to change, or are resampled: {', '.join(dict.fromkeys(changing))}",
         )
-    if placement is None:
-        return False, "the picture was resampled, so that no pixel of the photo lies in one place any more"
+    if not in_place:
+        return False, "the picture was resampled more than once, or otherwise than by fit alone"
     return True, None
+
+
+def _promise(steps: Sequence[Document], placement: object, how: Reduction | None, lossless: bool) -> dict[str, Any]:
+    promised, reason = promise_of(steps, placement is not None or how is not None)
+    return {
+        "promised": promised,
+        "reason": reason,
+        "compared_with": RESAMPLED if how is not None else None if placement is None else "the photo",
+        "tolerance": (0 if how is None else LEVELS) if promised else None,
+        "proven_on": _proven_on(promised, lossless),
+    }
+
+
+def _comparison(
+    photo: Bytes, placement: tuple[int, int] | None, how: Reduction | None
+) -> tuple[Reduction | None, tuple[Bytes, tuple[int, int]] | None]:
+    """What kept pixels are compared with, and (top, left) of it in the edited picture; None where nothing is known.
+
+    Before it the reduction that it was made with, None where that has nothing of the photo in it.
+    """
+    if placement is not None:
+        return None, (photo, placement)
+    if how is None:
+        return None, None
+    try:
+        return how, reference(photo, how)
+    except ValueError:
+        return None, None
+
+
+_OTHER_FORM = (KeyError, TypeError, ValueError, AttributeError, OSError, OverflowError)
+"""What reading a document raises that isn't a certificate."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +193,7 @@ class _Claims:
     steps: list[Document]
     lossless: bool
     placement: tuple[int, int] | None
+    how: Reduction | None
     codes: Bytes
     size: object
     counts: object
@@ -156,18 +203,22 @@ class _Claims:
 
     @classmethod
     def read(cls, document: Document) -> _Claims:
-        """Raises KeyError, TypeError, ValueError, AttributeError or OSError where the form is another."""
+        """Raises one of `_OTHER_FORM` where the form is another."""
         steps, placement, edited = document["steps"], document["placement"], document["edited"]
+        how = document["reduction"]
+        if placement is not None and how is not None:
+            raise ValueError("a placement and a reduction")
         for step in steps:
             OPERATIONS[step["op"]]
         for measured in (document["measured"], document["measured_before_encoding"]):
             if measured is not None:
-                _broken(measured)
+                _broken(measured, LEVELS)
         return cls(
             {"original": document["original"]["sha256"], "edited": edited["sha256"]},
             steps,
             bool(edited["lossless"]),
             None if placement is None else (int(placement[0]), int(placement[1])),
+            None if how is None else read(how["box"], how["at"]),
             _unpacked(document["regions"]["png"]),
             edited["size"],
             {key: value for key, value in document["regions"].items() if key != "png"},
@@ -191,7 +242,7 @@ def verify(edited: Path, original: Path, certificate: Document) -> list[str]:
     """
     try:
         claims = _Claims.read(certificate)
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+    except _OTHER_FORM as error:
         raise InputError("certificate", f"another form ({error!r:.80})", "one that packshot edit wrote") from None
     return list(_disagreements(edited, original, claims))
 
@@ -222,8 +273,7 @@ def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[st
     data = {"original": read_bytes(original), "edited": read_bytes(edited)}
     for what, path in {"original": original, "edited": edited}.items():
         yield from _unequal(f"{what}.sha256", claims.sha256[what], hashlib.sha256(data[what]).hexdigest(), path)
-    promised, reason = promise_of(claims.steps, claims.placement)
-    expected = {"promised": promised, "reason": reason, "proven_on": _proven_on(promised, claims.lossless)}
+    expected = _promise(claims.steps, claims.placement, claims.how, claims.lossless)
     yield from _compare("promise", claims.promise, expected)
     yield from _compare("regions", claims.counts, _counts(claims.codes))
     height, width = claims.codes.shape
@@ -232,11 +282,14 @@ def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[st
     if pixels.shape[:2] != claims.codes.shape:
         yield f"size: the certificate is about {_size(claims.codes)}, {edited.name} has {_size(pixels)}"
         return
-    found = None if claims.placement is None else measure(photo, pixels, claims.codes, claims.placement)
+    how, compared = _comparison(photo, claims.placement, claims.how)
+    if how != claims.how:
+        yield f"reduction: the certificate is about a part that {original.name} does not have"
+    found = None if compared is None else measure(compared[0], pixels, claims.codes, compared[1])
     yield from _compare("measured", claims.measured, found)
-    broken = _broken(found if claims.lossless else claims.before) if promised else None
-    if broken:
-        yield f"promise: {broken}"
+    if expected["promised"]:
+        broken = _broken(found if claims.lossless else claims.before, expected["tolerance"])
+        yield from [] if broken is None else [f"promise: {broken}"]
 
 
 def _compare(where: str, stated: object, found: object) -> Iterator[str]:
@@ -262,21 +315,22 @@ def _short(value: object) -> str:
     return text if len(text) <= 40 else f"{text[:20]}…{text[-8:]}"
 
 
-def _insist(measured: Document | None, steps: Sequence[object], name: str) -> None:
-    broken = _broken(measured)
+def _insist(measured: Document | None, tolerance: int, steps: Sequence[object], name: str) -> None:
+    broken = _broken(measured, tolerance)
     if broken:
         done = ", ".join(str(step) for step in steps)
         raise BrokenPromiseError(f"{name}: a promise is broken: {broken} after {done}; nothing was written")
 
 
-def _broken(measured: Document | None) -> str | None:
+def _broken(measured: Document | None, tolerance: int) -> str | None:
     if measured is None:
         return "nothing was measured"
     kept = measured["kept"]
     if kept["outside_photo"]:
         return f"{kept['outside_photo']:,} kept pixels lie outside of the photo"
-    if kept["differing"]:
-        return f"{kept['differing']:,} of {kept['pixels']:,} kept pixels differ, by up to {kept['max_difference']}"
+    if kept["differing"] and not 0 < kept["max_difference"] <= tolerance:
+        found = f"{kept['differing']:,} of {kept['pixels']:,} kept pixels differ, by up to {kept['max_difference']}"
+        return f"{found} where {tolerance} is promised" if tolerance else found
     return None
 
 

@@ -75,6 +75,7 @@ def enlarge(scene: Scene, times: str = "2", *, by: str = "auto") -> Scene:
         overlay=overlay,
         placement=None,
         touched=touched,
+        reduced=None,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from packshot.editing.reduced import reduction, within_reach
 from packshot.editing.scene import Bytes, Scene
 from packshot.editing.warp import Box, check_pixels, flat_like, product_box, resized, resized_product, window
 from packshot.errors import RequestError
@@ -33,8 +34,9 @@ def fit(
     """Centre the product in a canvas of a given size, at a given share of it.
 
     At scale 1 every pixel is copied and `Scene.placement` kept; "auto" comes to it where the product would have to be
-    enlarged and `upscale` is off. A flat backdrop stays its exact colour, another one is scaled with the product and,
-    where it ends, cut to the canvas's format anew. Overlays move with the product: put text on afterwards.
+    enlarged and `upscale` is off. Otherwise the product is resampled once; `Scene.reduced` says how, if it is the
+    photo's. A flat backdrop stays its exact colour, another one is scaled with the product and, where it ends, cut to
+    the canvas's format anew. Overlays move with the product: put text on afterwards.
 
     Args:
         scene: cut out.
@@ -155,7 +157,7 @@ def _scaled(scene: Scene, box: Box, size: tuple[int, int], factor: float) -> Sce
     if overlay is not None:
         overlay = piece.placed(np.dstack(resized_product(overlay[..., :3], overlay[..., 3], shape, part)), 0)
     if touched is not None:
-        touched = piece.placed(resized(touched.astype(np.uint8) * 255, shape, part) > 0, 0)
+        touched = piece.placed(within_reach(touched, shape, part), 0)
     return Scene(
         product=piece.placed(product, 0),
         alpha=piece.placed(alpha, 0),
@@ -164,6 +166,7 @@ def _scaled(scene: Scene, box: Box, size: tuple[int, int], factor: float) -> Sce
         overlay=overlay,
         placement=None,
         touched=touched,
+        reduced=reduction(scene, part, piece.at),
     )
 
 

@@ -17,8 +17,9 @@ from packshot.colour import cielab_from_srgb, delta_e2000
 from packshot.editing.scene import OPAQUE, SOLID, Bytes, Mask, Scene
 
 OUTSIDE, RIM, EXEMPT, KEPT = 0, 250, 254, 255
-"""The map of regions: no product; solid, but next to what is not; product that was meant to change or is covered by an
-overlay; product that is kept. Values from 1 to 249 are the coverage where the product is not solid."""
+"""The map of regions: no product; solid, but next to what is not; product that was meant to change, is covered by an
+overlay, or had pixels that are not whole mixed into it by a resampling; product that is kept. Values from 1 to 249 are
+the coverage where the product is not solid."""
 
 ERODED_PX = 2
 """The kept region stays so far away from pixels that are not solid."""
@@ -38,7 +39,8 @@ def regions(scene: Scene) -> Bytes:
     """The map (H, W) of `OUTSIDE`, coverage, `RIM`, `EXEMPT` and `KEPT`.
 
     Kept is what is solid, `ERODED_PX` away from everything that is not, not touched, and under no overlay. Without a
-    cut-out the whole photo is the product. The picture's border erodes nothing.
+    cut-out the whole photo is the product. The picture's border erodes nothing. Of a photo that was resampled only
+    pixels are kept in which nothing but such pixels was mixed: see `Reduction.whole`.
     """
     if scene.alpha is None:
         codes = np.full(scene.size, KEPT, np.uint8)
@@ -46,6 +48,8 @@ def regions(scene: Scene) -> Bytes:
         codes = np.minimum(scene.alpha, RIM)
         side = 2 * ERODED_PX + 1
         codes[cv2.erode((scene.alpha >= SOLID).view(np.uint8), np.ones((side, side), np.uint8)) > 0] = KEPT
+    if scene.reduced is not None:
+        codes[(codes == KEPT) & ~scene.reduced.whole_in(scene.size)] = EXEMPT
     for exempt in (scene.touched, None if scene.overlay is None else scene.overlay[..., 3] > 0):
         if exempt is not None:
             codes[exempt & (codes == KEPT)] = EXEMPT
@@ -61,7 +65,7 @@ def measure(photo: Bytes, edited: Bytes, codes: Bytes, placement: tuple[int, int
     """All numbers of a certificate.
 
     Args:
-        photo: (H', W', 3) sRGB, as it was before the edit.
+        photo: (H', W', 3) sRGB, as it was before the edit; resampled where the edited picture shows it so.
         edited: (H, W, 3) or (H, W, 4) sRGB.
         codes: (H, W), see `regions`.
         placement: (top, left) of the photo's first pixel in the edited picture.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,46 @@ OPAQUE = 255
 SOLID = 250
 """Coverage from which on a pixel counts as the product's own, with nothing of the background in it."""
 _STRIP_ROWS = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Reduction:
+    """How the photo was resampled, once and as a whole, into the picture.
+
+    Attributes:
+        box: left, top, right, bottom of the part of the photo that was resampled, in the photo's pixels; beyond it
+            where the scene was larger than the photo.
+        at: left, top, right, bottom that it takes in the present picture, possibly outside of it.
+        whole: (height, width) of `at`: pixels made of nothing but the product's own, opaque ones; None where unknown.
+    """
+
+    box: tuple[float, float, float, float]
+    at: tuple[int, int, int, int]
+    whole: Mask | None = field(default=None, repr=False, compare=False)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """(height, width) of the part after resampling."""
+        return self.at[3] - self.at[1], self.at[2] - self.at[0]
+
+    @property
+    def factor(self) -> float:
+        """A length after resampling over what it was in the photo."""
+        return (self.at[2] - self.at[0]) / (self.box[2] - self.box[0])
+
+    def moved(self, down: int, right: int) -> Reduction:
+        """The same in a picture whose first pixel is another."""
+        left, top, end, bottom = self.at
+        return replace(self, at=(left + right, top + down, end + right, bottom + down))
+
+    def whole_in(self, size: tuple[int, int]) -> Mask:
+        """`whole` in a picture of (height, width)."""
+        seen = np.zeros(size, bool)
+        left, top, right, bottom = self.at
+        y0, y1, x0, x1 = max(top, 0), min(bottom, size[0]), max(left, 0), min(right, size[1])
+        if y0 < y1 and x0 < x1 and self.whole is not None:
+            seen[y0:y1, x0:x1] = self.whole[y0 - top : y1 - top, x0 - left : x1 - left]
+        return seen
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +74,7 @@ class Scene:
         placement: (top, left) of the photo's own pixel (0, 0) in this scene, possibly outside of it; None as soon as
             pixels were resampled, turned or mirrored, so that no pixel of the photo lies in one place any more.
         touched: (H, W) where an operation meant to change the product (recolour, erase); None where nowhere.
+        reduced: set where `placement` is None only because fit resampled the photo, once and as a whole.
     """
 
     product: Bytes
@@ -43,6 +84,7 @@ class Scene:
     overlay: Bytes | None = None
     placement: tuple[int, int] | None = (0, 0)
     touched: Mask | None = None
+    reduced: Reduction | None = None
 
     def __post_init__(self) -> None:
         """Refuse layers of different sizes: a bug of an operation, not a user's mistake."""
@@ -51,6 +93,8 @@ class Scene:
             layer = getattr(self, name)
             if layer is not None and layer.shape[:2] != size:
                 raise ValueError(f"{name} is {layer.shape[:2]} where the product is {size}")
+        if self.placement is not None and self.reduced is not None:
+            raise ValueError("a picture was resampled or it was not")
 
     @property
     def size(self) -> tuple[int, int]:

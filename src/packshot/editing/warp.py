@@ -81,7 +81,9 @@ def permuted(scene: Scene, order: Callable[[NDArray[Any]], NDArray[Any]]) -> Sce
 
 
 def window(scene: Scene, left: int, top: int, size: tuple[int, int]) -> Scene:
-    """A window (height, width) of the scene whose first pixel is (top, left); every pixel is copied, placement kept.
+    """A window (height, width) of the scene whose first pixel is (top, left); every pixel is copied.
+
+    Placement and reduction are kept.
 
     Where the window reaches beyond the scene there is no product; the backdrop and the shade go on from their edges,
     and what was not cut out goes on from its own.
@@ -99,6 +101,7 @@ def window(scene: Scene, left: int, top: int, size: tuple[int, int]) -> Scene:
         overlay=layer(scene.overlay, 0),
         placement=placement,
         touched=layer(scene.touched, 0),
+        reduced=scene.reduced and scene.reduced.moved(-top, -left),
     )
 
 
@@ -181,6 +184,7 @@ def warped(scene: Scene, matrix: Matrix, size: tuple[int, int], where: str, *, b
         overlay=overlay,
         placement=None,
         touched=touched,
+        reduced=None,
     )
 
 
