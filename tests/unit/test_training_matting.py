@@ -27,6 +27,7 @@ from packshot.training.networks.matting import MattingNetwork, MattingSpec, load
 from packshot.training.objectives.matting import laplacian_error, overlap_error, pixel_error  # noqa: E402
 from packshot.training.packing import make_pack  # noqa: E402
 from packshot.training.recipe import load_recipe  # noqa: E402
+from packshot.training.transfer import load_pack  # noqa: E402
 
 TINY = Path(__file__).parents[2] / "recipes/tiny-matting.toml"
 CARD = 'name = "cut"\nversion = "0"\nlicence = "Apache-2.0"\ntraining_data = "drawn"\n[quality]\n'
@@ -143,6 +144,11 @@ def test_training_learns_resumes_and_its_pack_computes_the_same(shards: Path, tm
     with torch.no_grad():
         wanted = torch.sigmoid(network(torch.from_numpy(photo)))
     torch.testing.assert_close(torch.from_numpy(found), wanted, atol=0.02, rtol=0)
+    again = MattingNetwork(matting_spec(load_recipe(TINY)))
+    load_pack(again, str(tmp_path / "pack"))  # so that training can go on from what users have
+    for name, tensor in again.state_dict().items():
+        kept = network.state_dict()[name] if not name.startswith("early.") else tensor
+        torch.testing.assert_close(tensor, kept, atol=kept.abs().max().item() / 126 + 1e-7, rtol=0)
 
 
 def test_recipes_that_do_not_fit_are_refused() -> None:

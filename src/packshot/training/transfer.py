@@ -26,6 +26,7 @@ from packshot.packs import MANIFEST, Pack, available, find_pack
 from packshot.training import export
 from packshot.training.networks.flow import FlowTransformer
 from packshot.training.networks.gan import Generator
+from packshot.training.networks.matting import MattingNetwork
 from packshot.training.networks.upscaler import Upscaler
 
 Arrays = dict[str, NDArray[Any]]
@@ -34,6 +35,10 @@ TURNED = "_Transposed"
 """How the quantiser names the matrix of a linear layer that it turned."""
 GENERATORS = ("flow", "gan", "vae")
 """Kinds of packs that draw."""
+MATTING = "matting"
+"""Kind of packs that cut out."""
+TRAINING_ONLY = "early."
+"""A matting network's coarse coverage, which only training looks at: no pack holds it, and it starts anew."""
 
 
 def is_pack(place: str) -> bool:
@@ -45,14 +50,15 @@ def load_pack(network: nn.Module, name_or_folder: str) -> None:
     """Load a pack's weights into a network of the same sizes.
 
     Args:
-        network: flow transformer, generator, decoder or upscaler; is changed in place.
-        name_or_folder: of a pack of the kind `flow`, `gan` or `vae`.
+        network: flow transformer, generator, decoder, upscaler or matting network; is changed in place.
+        name_or_folder: of a pack of the kind `flow`, `gan` or `vae`, or `matting` for a matting network.
 
     Raises:
         PackError: there is no such pack, or it is damaged.
         RecipeError: its weights have other names or shapes, or some of the network's are not in it.
     """
-    pack, own = find_pack(name_or_folder, GENERATORS), network.state_dict()
+    kinds = (MATTING,) if isinstance(network, MattingNetwork) else GENERATORS
+    pack, own = find_pack(name_or_folder, kinds), network.state_dict()
     state: dict[str, Tensor] = {}
     probe = _unmistakable(network)
     for graph, write in _writers(probe).items():
@@ -66,9 +72,10 @@ def load_pack(network: nn.Module, name_or_folder: str) -> None:
                 accepted = f"{list(own[name].shape)}, as the recipe's network has"
                 raise RecipeError(f"{pack.folder / graph}: {name}", got, accepted)
             state[name] = torch.from_numpy(np.array(values, np.float32))
-    if missing := sorted(own.keys() - state.keys()):
+    untold = tuple(name for name in own if name.startswith(TRAINING_ONLY)) if kinds == (MATTING,) else ()
+    if missing := sorted(own.keys() - state.keys() - set(untold)):
         raise RecipeError("loop.init_from", f"pack '{pack.name}' without {missing[0]}", "a recipe without growing")
-    network.load_state_dict(state)
+    network.load_state_dict({**{name: own[name] for name in untold}, **state})
 
 
 def _unmistakable(network: nn.Module) -> nn.Module:
@@ -99,6 +106,8 @@ def _names(write: Write, probe: Mapping[str, Tensor]) -> dict[str, tuple[str, bo
 
 def _writers(network: nn.Module) -> dict[str, Write]:
     """What writes a network's graphs, by their names in a pack, in full precision."""
+    if isinstance(network, MattingNetwork):
+        return {"matting.onnx": partial(export.export_matting, network, eight_bits=False)}
     if isinstance(network, Upscaler):
         return {"upscaler.onnx": partial(export.export_upscaler, network, eight_bits=False)}
     assert isinstance(network, FlowTransformer | Generator)
