@@ -40,8 +40,10 @@ demo-edit: $(DEMO_VENV)/.installed-edit ## edited pictures, and sheets of before
 	--count 1 --seed 1 --size 512 --out $(PHOTOS); fi
 	$(DEMO_EDIT)/cutout --cutout --sheet $(OUT)/edit/cutout.png
 	$(DEMO_EDIT)/listing --background "gradient:#ffffff,#dfe3e8" --shadow contact --sheet $(OUT)/edit/listing.png
+	$(DEMO_EDIT)/place --fit "1000x1000 share=0.6 upscale=yes" --background "walnut table before a sage wall, window light" \
+	--shadow contact+drop --sheet $(OUT)/edit/place.png
 	$(DEMO_EDIT)/recolour --recolour "#1f3a6e" --sheet $(OUT)/edit/recolour.png
-	$(DEMO_EDIT)/badge --background "#f4f1ec" --fit 1000x1000 --badge "NEW 新品" --sheet $(OUT)/edit/badge.png
+	$(DEMO_EDIT)/badge --background "#f4f1ec" --fit "1000x1000 upscale=yes" --badge "NEW 新品" --sheet $(OUT)/edit/badge.png
 	$(DEMO_EDIT)/turn --cutout --turn 8 --background "#ffffff" --sheet $(OUT)/edit/turn.png
 
 test: lint ## everything: lint, then every test with coverage

@@ -34,7 +34,7 @@ from packshot.editing.scene import Scene
 from packshot.images import contact_sheet, open_picture, save_picture
 from packshot.packs import find_pack
 from packshot.training.composites import draw_composites
-from packshot.training.cutouts import HELD_OUT_OF_TEN, Cutouts, load_cutouts
+from packshot.training.cutouts import HELD_OUT_OF_TEN, Cutouts, load_cutouts, patches_beside
 from packshot.training.recipe import load_recipe
 
 ROOT = Path(__file__).parents[1]
@@ -137,10 +137,8 @@ def composites(data: Path, photos: Path, count: int) -> Iterator[tuple[str, Arra
 
 def held_out_patches(photos: Path) -> Iterator[Array]:
     """(3, SIDE, SIDE) patches beside the product of held-out photos."""
-    from packshot.training.cutouts import _beside
-
     for photo, cover in held_out(photos):
-        for patch in _beside(np.dstack([photo, cover])):
+        for patch in patches_beside(np.dstack([photo, cover])):
             yield np.asarray(Image.fromarray(patch).resize((SIDE, SIDE), Image.Resampling.LANCZOS)).transpose(2, 0, 1)
 
 

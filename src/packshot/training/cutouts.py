@@ -40,7 +40,6 @@ SMALLEST_BACKGROUND = 0.2
 """Side of a usable patch of background over the photo's short side."""
 HELD_OUT_OF_TEN = 2
 """Real photos of ten that are kept for measuring."""
-ARRAYS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,14 +74,14 @@ def load_cutouts(folder: Path, recipe: CompositesRecipe) -> Cutouts:
         InputError: shards or photos cannot be read, or a split gives no cut-out.
         OutputError: the cache of cut-outs cannot be written.
     """
-    products = {split: _products(folder, split, recipe) for split in ("train", "test")}  # slow, so kept
+    products = {split: _products(folder, split, recipe) for split in ("train", "test")}
     photos: dict[str, list[Tensor]] = {"train": [], "test": []}
     backgrounds: list[Tensor] = []
     for name, rgba in _pairs(Path(recipe.photos)) if recipe.photos else ():
         held = int(hashlib.sha256(name.encode()).hexdigest()[:8], 16) % 10 < HELD_OUT_OF_TEN
         photos["test" if held else "train"].append(_resized(rgba, recipe.resolution))
         if not held:
-            backgrounds += [_resized(patch, recipe.resolution) for patch in _beside(rgba)]
+            backgrounds += [_resized(patch, recipe.resolution) for patch in patches_beside(rgba)]
     side = recipe.resolution
     parts = [
         torch.stack(part) if part else torch.empty(0, channels, side, side, dtype=torch.uint8)
@@ -144,7 +143,7 @@ def _pairs(folder: Path) -> Iterator[tuple[str, NDArray[np.uint8]]]:
         yield name, np.dstack([photo, cover])
 
 
-def _beside(rgba: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
+def patches_beside(rgba: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
     """The largest squares above, below, left and right of the product."""
     height, width = rgba.shape[:2]
     rows, columns = (np.flatnonzero((rgba[..., 3] > 12).any(axis)) for axis in (1, 0))
@@ -167,7 +166,7 @@ def _beside(rgba: NDArray[np.uint8]) -> list[NDArray[np.uint8]]:
 def _resized(pixels: NDArray[np.uint8], side: int) -> Tensor:
     """(H, W, C) -> (C, side, side), each axis on its own; alpha apart, so that colours do not mix with it."""
     layers = [Image.fromarray(np.ascontiguousarray(pixels[..., :3]))]
-    if pixels.shape[2] == ARRAYS:
+    if pixels.shape[2] == 4:
         layers.append(Image.fromarray(np.ascontiguousarray(pixels[..., 3])))
     small = [np.asarray(layer.resize((side, side), Image.Resampling.LANCZOS, reducing_gap=3)) for layer in layers]
     stacked = np.dstack(small)
