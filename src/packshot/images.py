@@ -13,6 +13,7 @@ import os
 import secrets
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, cast
 
@@ -36,6 +37,8 @@ _RECIPE_KEY = "packshot"
 _UNICODE_COMMENT = b"UNICODE\0"  # Exif 3.0, section 4.6.6, UserComment
 _APP1_LIMIT = 65_000  # JPEG segments hold 65,533 bytes; the rest is for the Exif header
 _LABEL_PX = 11
+FONT_PACKAGE = "cvttf-notosanscjk-regular"
+"""Distribution of Noto Sans CJK, of the extra `edit`."""
 _CJK_FONTS = (
     "NotoSansCJK-Regular.ttc",
     "NotoSansSC-Regular.otf",
@@ -225,8 +228,8 @@ def contact_sheet(
 ) -> NDArray[np.uint8]:
     """Lay pictures out in rows on light grey, each centred in a cell as large as the largest, labels beneath.
 
-    Labels too long for their cell end in an ellipsis. Chinese ones need a Chinese font on the machine; where none of
-    the usual ones is found, each character that the built-in font lacks is drawn as `?`.
+    Labels too long for their cell end in an ellipsis. Chinese ones need the extra `edit` or a Chinese font on the
+    machine; where none is found, each character that the built-in font lacks is drawn as `?`.
 
     Args:
         pictures: at least one, (H, W, 3) or (H, W, 4) sRGB bytes; alpha is shown on white.
@@ -253,6 +256,16 @@ def contact_sheet(
         if labels:
             draw.text((left, top + cell_h + 1), _fitted(labels[index], font, cell_w), fill=(40, 40, 40), font=font)
     return np.array(sheet)
+
+
+def packaged_font() -> Path | None:
+    """The file of Noto Sans CJK where the package `FONT_PACKAGE` is installed, else None."""
+    try:
+        files = metadata.files(FONT_PACKAGE) or []
+    except metadata.PackageNotFoundError:
+        return None
+    paths = (Path(str(file.locate())) for file in files if file.suffix == ".otf")
+    return next((path.resolve() for path in paths if path.is_file()), None)
 
 
 def flattened(pixels: NDArray[np.uint8], background: tuple[int, int, int] = (255, 255, 255)) -> NDArray[np.uint8]:
@@ -388,7 +401,8 @@ def _user_comment(image: Image.Image) -> str | None:
 
 def _font_for(labels: Sequence[str]) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     if any(_beyond_built_in(character) for label in labels for character in label):
-        for name in _CJK_FONTS:
+        found = packaged_font()
+        for name in (*([str(found)] if found else []), *_CJK_FONTS):
             with contextlib.suppress(OSError):
                 return ImageFont.truetype(name, _LABEL_PX)
     return ImageFont.load_default(_LABEL_PX)

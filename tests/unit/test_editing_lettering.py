@@ -13,8 +13,9 @@ pytest.importorskip("cv2", reason="needs OpenCV: pip install 'packshot[edit]'")
 from packshot.editing import typeset
 from packshot.editing.lettering import PLACES, badge, text
 from packshot.editing.scene import Scene, flatten
-from packshot.editing.typeset import FONT_PACKAGE, font_file, opened
+from packshot.editing.typeset import font_file, opened
 from packshot.errors import MissingExtraError, RequestError
+from packshot.images import FONT_PACKAGE
 
 
 @pytest.fixture(autouse=True)
@@ -148,7 +149,7 @@ def test_no_font_is_said_with_the_way_to_get_one(monkeypatch: pytest.MonkeyPatch
     def missing(name: str) -> None:
         raise metadata.PackageNotFoundError(name)
 
-    monkeypatch.setattr(typeset.metadata, "files", missing)
+    monkeypatch.setattr(metadata, "files", missing)
     with pytest.raises(MissingExtraError, match=r"packshot\[edit\]"):
         text(white(), "x")
 

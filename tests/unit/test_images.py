@@ -19,6 +19,7 @@ from packshot.images import (
     encode_webp,
     open_layers,
     open_picture,
+    packaged_font,
     read_recipe,
     save_picture,
     write_atomically,
@@ -382,3 +383,11 @@ def test_a_single_pixel_and_a_name_that_lies_are_pictures(tmp_path: Path) -> Non
 def test_cielab_is_refused_by_name() -> None:
     with pytest.raises(InputError, match="a picture in CIELAB; accepted: grey, RGB or CMYK"):
         open_layers(encoded(Image.new("LAB", (4, 4)), "TIFF"), where="a")
+
+
+def test_chinese_labels_are_drawn_with_the_packaged_font() -> None:
+    if packaged_font() is None:
+        pytest.skip("needs the extra edit: pip install 'packshot[edit]'")
+    tile = np.full((30, 60, 3), 200, np.uint8)
+    red, blue = (contact_sheet([tile], columns=1, labels=[word]) for word in ("红色", "蓝色"))
+    assert not np.array_equal(red, blue)  # without a font both are question marks

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib import metadata
 from pathlib import Path
 
 import numpy as np
@@ -13,9 +12,8 @@ from PIL import Image, ImageDraw, ImageFont, features
 
 from packshot.editing.scene import Bytes
 from packshot.errors import MissingExtraError, RequestError
+from packshot.images import FONT_PACKAGE, packaged_font
 
-FONT_PACKAGE = "cvttf-notosanscjk-regular"
-"""Distribution of Noto Sans CJK, of the extra `edit`."""
 LINE = 1.3
 """Distance of baselines over the size of the type."""
 LEAST_PX = 8
@@ -60,14 +58,8 @@ def font_file(font: str, where: str) -> Path:
         except OSError:
             raise RequestError(where, f"'{font}'", "a TrueType or OpenType file; none for Noto Sans CJK") from None
         return path
-    try:
-        files = metadata.files(FONT_PACKAGE) or []
-    except metadata.PackageNotFoundError:
-        files = []
-    for file in files:
-        path = Path(str(file.locate()))
-        if path.suffix == ".otf" and path.is_file():
-            return path.resolve()
+    if (packaged := packaged_font()) is not None:
+        return packaged
     raise MissingExtraError(where, "no font", f"pip install 'packshot[edit]' (it brings {FONT_PACKAGE})")
 
 
