@@ -135,6 +135,8 @@ def test_training_learns_resumes_and_its_pack_computes_the_same(shards: Path, tm
     values = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     assert any("iou" in row and "error" in row for row in values)
     (tmp_path / "card.toml").write_text(CARD, encoding="utf-8")
+    with pytest.raises(RecipeError, match="--upscaler: got 'base'; accepted: none"):
+        make_pack(out, "base", tmp_path / "card.toml", tmp_path / "pack")
     make_pack(out, "", tmp_path / "card.toml", tmp_path / "pack")
     pack = find_pack(str(tmp_path / "pack"), ["matting"])
     network = MattingNetwork(matting_spec(load_recipe(TINY))).eval()

@@ -109,6 +109,8 @@ def test_training_starts_from_a_pack_and_leaves_frozen_layers_alone(family: str,
 
 
 def test_a_pack_lends_its_upscaler_and_half_grown_networks_make_none(home: Path, tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="--upscaler: got nothing"):
+        make_pack(home / "gan", "", home / "card.toml", tmp_path / "none")
     make_pack(home / "gan", str(home / "flow-pack"), home / "card.toml", tmp_path / "pack")
     lent, own = (folder / "upscaler.onnx" for folder in (tmp_path / "pack", home / "flow-pack"))
     assert lent.read_bytes() == own.read_bytes()

@@ -68,6 +68,8 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
     manifest = _card(card)
     recipe = read_run_recipe(run)
     if recipe.family == "matting":
+        if upscaler:
+            raise RecipeError("--upscaler", f"'{upscaler}'", "none: a matting run has no stage behind it")
         _make_matting_pack(recipe, run, manifest, card, folder)
         return
     if recipe.family not in _WRITERS:
