@@ -37,6 +37,11 @@ def value(key: str) -> int:
     return lexicon().values["category"][key]
 
 
+def test_without_new_kinds_no_words_are_compared(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("packshot.training.newcomers.embed", lambda texts: pytest.fail("asked for meanings"))
+    assert introduce(conditioner(), "base") == {}
+
+
 def test_a_new_kind_gets_the_row_of_the_nearest_and_every_other_stays() -> None:
     install_kinds([EYELINER], "test")
     network = conditioner()

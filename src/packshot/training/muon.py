@@ -34,37 +34,45 @@ class Muon(torch.optim.Optimizer):
         """Take one step; matrices without a gradient stay."""
         assert closure is None, "the loop computes losses itself"
         for group in self.param_groups:
+            alike: dict[torch.Size, list[nn.Parameter]] = {}
             for matrix in group["params"]:
                 if matrix.grad is not None:
-                    self._move(matrix, group)
+                    alike.setdefault(matrix.shape, []).append(matrix)
+            for matrices in alike.values():
+                self._move(matrices, group)
 
-    def _move(self, matrix: nn.Parameter, group: dict[str, Any]) -> None:
-        assert matrix.grad is not None
-        state = self.state[matrix]
-        if not state:
-            state["momentum_buffer"] = torch.zeros_like(matrix)
-        buffer: Tensor = state["momentum_buffer"]
-        buffer.lerp_(matrix.grad, 1 - group["momentum"])
-        update = orthogonal(matrix.grad.lerp(buffer, group["momentum"]))
-        matrix.mul_(1 - group["lr"] * group["weight_decay"])
-        matrix.add_(update, alpha=-group["lr"] * RMS_OF_ADAMW * math.sqrt(max(matrix.shape)))
+    def _move(self, matrices: list[nn.Parameter], group: dict[str, Any]) -> None:
+        """One step of matrices of one shape, multiplied together: a GPU waits for its next order otherwise."""
+        for matrix in matrices:
+            if not self.state[matrix]:
+                self.state[matrix]["momentum_buffer"] = torch.zeros_like(matrix)
+        buffers = [self.state[matrix]["momentum_buffer"] for matrix in matrices]
+        gradients = [matrix.grad for matrix in matrices if matrix.grad is not None]
+        torch._foreach_lerp_(buffers, gradients, 1 - group["momentum"])
+        ahead = torch._foreach_lerp(gradients, buffers, group["momentum"])
+        values: list[Tensor] = list(matrices)
+        updates = orthogonal(torch.stack(ahead)).unbind()
+        torch._foreach_mul_(values, 1 - group["lr"] * group["weight_decay"])
+        length = group["lr"] * RMS_OF_ADAMW * math.sqrt(max(matrices[0].shape))
+        torch._foreach_add_(values, updates, alpha=-length)
 
 
 def orthogonal(matrix: Tensor) -> Tensor:
-    """About U V^T of a matrix U S V^T: singular values end between 0.5 and 1.5 (Jordan et al. 2024).
+    """About U V^T of matrices U S V^T: singular values end between 0.5 and 1.5 (Jordan et al. 2024).
 
     Args:
-        matrix: (M, N).
+        matrix: (M, N), or several as (K, M, N).
 
     Returns:
-        (M, N) of the same type.
+        The same shape and type.
     """
     a, b, c = COEFFICIENTS
     x = matrix.bfloat16() if bfloat16_is_fast(matrix.device) else matrix.float()
-    tall = x.shape[0] > x.shape[1]
-    x = x.T if tall else x
-    x = x / x.norm().clamp(min=SMALLEST_NORM)
+    x = x.view(-1, *matrix.shape[-2:])
+    tall = x.shape[1] > x.shape[2]
+    x = x.mT if tall else x
+    x = x / x.norm(dim=(1, 2), keepdim=True).clamp(min=SMALLEST_NORM)
     for _ in range(ITERATIONS):
-        gram = x @ x.T
-        x = torch.addmm(x, torch.addmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
-    return (x.T if tall else x).to(matrix.dtype)
+        gram = x @ x.mT
+        x = torch.baddbmm(x, torch.baddbmm(gram, gram, gram, beta=b, alpha=c), x, beta=a)
+    return (x.mT if tall else x).reshape(matrix.shape).to(matrix.dtype)

@@ -47,7 +47,7 @@ def nearest_kinds(known: Collection[str], strangers: Collection[str]) -> dict[st
     """
     entries = tables.lexicon().slots["category"]
     candidates = [key for key in entries if key in known]
-    if not candidates:
+    if not candidates or not strangers:
         return {}
     places = np.stack([_meaning(entries[key]) for key in candidates])
     return {key: candidates[int(np.argmax(places @ _meaning(entries[key])))] for key in strangers}

@@ -144,9 +144,12 @@ class Descent:
             restore_optimiser(optimiser, own, tensors)
 
     def _refuse_nonsense(self, values: Mapping[str, Tensor], number: int) -> None:
-        bad = [name for name, value in values.items() if not math.isfinite(value.item())]
+        numbers = torch.stack([value.detach().float() for value in values.values()]).tolist()  # one wait for the device
+        bad = {name: number for name, number in zip(values, numbers, strict=True) if not math.isfinite(number)}
         if self.team.any(bool(bad)):
-            got = f"{bad[0]} = {values[bad[0]].item()}" if bad else "a loss of another process that is not finite"
+            got = (
+                " = ".join(map(str, next(iter(bad.items())))) if bad else "a loss of another process that is not finite"
+            )
             raise TrainingDiverged(f"step {number}", got, "finite losses; try a lower optimiser.learning_rate")
 
 
