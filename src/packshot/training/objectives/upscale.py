@@ -9,35 +9,42 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+FOLD = 4
+"""Pixels of the enlarged picture, each way, that the critic sees as one."""
 
-def degrade(fine: Tensor, generator: torch.Generator) -> Tensor:
-    """Make training inputs: reduce four times, then lose what a generator loses.
+
+def degrade(fine: Tensor, factor: int, generator: torch.Generator) -> Tensor:
+    """Make training inputs: reduce, then lose what a generator loses.
 
     Half of the pictures are softened by a 3x3 kernel of random weight, and all get a little noise, so that the upscaler
     also sharpens generated pictures, which are softer than reduced photographs.
 
     Args:
-        fine: (N, 3, 4H, 4W) in [-1, 1].
-        generator: source of all randomness.
+        fine: (N, 3, F H, F W) in [-1, 1].
+        factor: F, how often it is reduced.
+        generator: source of all randomness, on the device of `fine`.
 
     Returns:
         (N, 3, H, W) in [-1, 1].
     """
-    n = fine.shape[0]
-    area = F.avg_pool2d(fine, 4)
-    cubic = F.interpolate(fine, scale_factor=0.25, mode="bicubic", antialias=True, align_corners=False)
-    pick = torch.rand(n, 1, 1, 1, generator=generator)
-    small = torch.where(pick < 0.5, area, cubic)
-    side = torch.rand(n, 1, 1, 1, generator=generator) * 0.5 * (torch.rand(n, 1, 1, 1, generator=generator) < 0.5)
+
+    def uniform() -> Tensor:
+        return torch.rand(len(fine), 1, 1, 1, generator=generator, device=generator.device)
+
+    area = F.avg_pool2d(fine, factor)
+    cubic = F.interpolate(fine, scale_factor=1 / factor, mode="bicubic", antialias=True, align_corners=False)
+    small = torch.where(uniform() < 0.5, area, cubic)
+    side = uniform() * 0.5 * (uniform() < 0.5)
     padded = F.pad(small, (1, 1, 1, 1), mode="replicate")
     small = small * (1 - side) + F.avg_pool2d(padded, 3, stride=1) * side
-    noise = torch.randn(small.shape, generator=generator) * torch.rand(n, 1, 1, 1, generator=generator) * 0.02
-    return (small + noise).clamp(-1, 1)
+    noise = torch.randn(small.shape, generator=generator, device=generator.device)
+    return (small + noise * uniform() * 0.02).clamp(-1, 1)
 
 
-def reduced(fine: Tensor) -> Tensor:
-    """(N, 3, 4H, 4W) in [-1, 1] -> (N, 3, H, W) by antialiased bicubic reduction: what enlarging is measured on."""
-    return F.interpolate(fine, scale_factor=0.25, mode="bicubic", antialias=True, align_corners=False).clamp(-1, 1)
+def reduced(fine: Tensor, factor: int) -> Tensor:
+    """(N, 3, F H, F W) in [-1, 1] -> (N, 3, H, W) by antialiased bicubic reduction: what enlarging is measured on."""
+    small = F.interpolate(fine, scale_factor=1 / factor, mode="bicubic", antialias=True, align_corners=False)
+    return small.clamp(-1, 1)
 
 
 def psnr(found: Tensor, wanted: Tensor) -> Tensor:
@@ -62,12 +69,13 @@ def adversarial_weight(progress: float, weight: float, start: float, ramp: float
 class PatchCritic(nn.Module):
     """Judges patches of the enlarged picture (Isola et al. 2017), given the small one it came from.
 
-    Every block of 4x4 pixels goes to channels first, beside the small picture's pixel that it came from.
+    Every block of 4x4 pixels goes to channels first, beside the small picture's pixel or pixels that it came from.
     """
 
-    def __init__(self, channels: Sequence[int]) -> None:
+    def __init__(self, channels: Sequence[int], factor: int) -> None:
         super().__init__()
-        sizes = [3 * 16 + 3, *channels]
+        self.fold = FOLD // factor
+        sizes = [3 * FOLD**2 + 3 * self.fold**2, *channels]
         self.stages = nn.ModuleList(
             nn.Sequential(
                 nn.utils.spectral_norm(nn.Conv2d(a, b, 3, stride=2 if index else 1, padding=1)),
@@ -78,8 +86,9 @@ class PatchCritic(nn.Module):
         self.verdict = nn.Conv2d(sizes[-1], 1, 3, padding=1)
 
     def forward(self, picture: Tensor, small: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(N, 3, 4H, 4W), (N, 3, H, W) -> logits (N, 1, h, w) and the features of every stage."""
-        x = torch.cat([F.pixel_unshuffle(picture, 4), small], dim=1).to(memory_format=torch.channels_last)
+        """(N, 3, F H, F W), (N, 3, H, W) -> logits (N, 1, h, w) and the features of every stage."""
+        folded = [F.pixel_unshuffle(picture, FOLD), F.pixel_unshuffle(small, self.fold)]
+        x = torch.cat(folded, dim=1).to(memory_format=torch.channels_last)
         features = []
         for stage in self.stages:
             x = stage(x)
