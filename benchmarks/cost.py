@@ -56,7 +56,9 @@ def measure(data: Path, recipe_name: str, settings: tuple[str, ...], progress: f
     """One recipe at one moment of its run."""
     fixed = ("loop.compile=false", "loop.precision=fp32", "loop.device=cpu")
     recipe = load_recipe(RECIPES / f"{recipe_name}.toml", [*fixed, *settings])
-    trainer = build_trainer(recipe, load_data(data, recipe), torch.Generator().manual_seed(0), join_team("cpu"))
+    trainer = build_trainer(
+        recipe, load_data(data, recipe, torch.device("cpu")), torch.Generator().manual_seed(0), join_team("cpu")
+    )
     before, seconds = peak(), []
     for number in range(1, WARM_UP + steps + 1):
         began = time.process_time()

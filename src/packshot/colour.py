@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 
-_RGB_TO_LMS = np.array(
+RGB_TO_LMS = np.array(
     [
         [0.4122214708, 0.5363325363, 0.0514459929],
         [0.2119034982, 0.6806995451, 0.1073969566],
@@ -15,7 +15,7 @@ _RGB_TO_LMS = np.array(
     ],
     np.float32,
 )
-_LMS_TO_LAB = np.array(
+LMS_TO_LAB = np.array(
     [
         [0.2104542553, 0.7936177850, -0.0040720468],
         [1.9779984951, -2.4285922050, 0.4505937099],
@@ -23,8 +23,9 @@ _LMS_TO_LAB = np.array(
     ],
     np.float32,
 )
-_LAB_TO_LMS = np.linalg.inv(_LMS_TO_LAB.astype(np.float64)).astype(np.float32)
-_LMS_TO_RGB = np.linalg.inv(_RGB_TO_LMS.astype(np.float64)).astype(np.float32)
+"""Of OKLab (Ottosson 2020), as is `RGB_TO_LMS`."""
+_LAB_TO_LMS = np.linalg.inv(LMS_TO_LAB.astype(np.float64)).astype(np.float32)
+_LMS_TO_RGB = np.linalg.inv(RGB_TO_LMS.astype(np.float64)).astype(np.float32)
 _RGB_TO_XYZ = np.array(
     [[0.4124564, 0.3575761, 0.1804375], [0.2126729, 0.7151522, 0.0721750], [0.0193339, 0.1191920, 0.9503041]],
     np.float32,
@@ -49,8 +50,8 @@ def srgb_from_linear(linear: Array) -> NDArray[np.uint8]:
 
 def oklab_from_srgb(rgb: NDArray[np.uint8]) -> Array:
     """Convert sRGB bytes (..., 3) to OKLab: L in [0, 1], a and b about [-0.4, 0.4] (Ottosson 2020)."""
-    lms = np.cbrt(linear_from_srgb(rgb) @ _RGB_TO_LMS.T)
-    return np.asarray(lms @ _LMS_TO_LAB.T, np.float32)
+    lms = np.cbrt(linear_from_srgb(rgb) @ RGB_TO_LMS.T)
+    return np.asarray(lms @ LMS_TO_LAB.T, np.float32)
 
 
 def srgb_from_oklab(lab: Array) -> NDArray[np.uint8]:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ from training_data import write_drawn_shards  # noqa: E402
 
 from packshot.errors import InputError, RecipeError  # noqa: E402
 from packshot.prompt import slot_index  # noqa: E402
+from packshot.shards import read_shards  # noqa: E402
 from packshot.training import data  # noqa: E402
 from packshot.training.recipe import Recipe, load_recipe  # noqa: E402
 
@@ -46,9 +48,10 @@ def test_sentences_are_embedded_once(shards: Path, monkeypatch: pytest.MonkeyPat
     assert not list(shards.glob("*.partial"))
 
 
-def test_a_damaged_cache_is_made_again(shards: Path) -> None:
+@pytest.mark.parametrize("damage", [lambda whole: b"not a cache", lambda whole: whole[:-40]])
+def test_a_damaged_cache_is_made_again(shards: Path, damage: Callable[[bytes], bytes]) -> None:
     first, _ = load(shards)
-    (shards / data.TEXT_CACHE).write_bytes(b"not a cache")
+    (shards / data.TEXT_CACHE).write_bytes(damage((shards / data.TEXT_CACHE).read_bytes()))
     again, _ = load(shards)
     assert torch.equal(first.text, again.text)
 
@@ -57,14 +60,35 @@ def test_balance_weighs_categories_by_their_counts(shards: Path) -> None:
     _, recipe = load(shards)
     category = torch.tensor([1, 1, 1, 1, 2])  # the second has one picture
     rules = dataclasses.replace(recipe.data, balance=0.5, balance_floor=1, category_weights={})
-    weights = data.sampling_weights(category, rules)
+    fine = torch.tensor([True, False, False, False, False])
+    weights = data.sampling_weights(category, fine, rules)
     assert weights.sum().item() == pytest.approx(1)
     assert (weights[4] / weights[0]).item() == pytest.approx(2)  # 1 ** -0.5 / 4 ** -0.5
-    floored = data.sampling_weights(category, dataclasses.replace(rules, balance_floor=40))
+    floored = data.sampling_weights(category, fine, dataclasses.replace(rules, balance_floor=40))
     torch.testing.assert_close(floored, torch.full((5,), 0.2, dtype=torch.float64))
     second = list(data.lexicon().slots["category"])[1]
-    without = data.sampling_weights(category, dataclasses.replace(rules, category_weights={second: 0.0}))
+    finer = data.sampling_weights(category, fine, dataclasses.replace(rules, fine_weight=3.0))
+    assert (finer[0] / finer[1]).item() == pytest.approx(3)
+    without = data.sampling_weights(category, fine, dataclasses.replace(rules, category_weights={second: 0.0}))
     assert without[4].item() == 0
+
+
+def test_larger_pictures_come_from_fine_ones_and_the_rest_is_marked(tmp_path: Path) -> None:
+    folder = write_drawn_shards(tmp_path / "shards", fine_side=64)
+    small, _ = load(folder)
+    large, recipe = load(folder, "data.resolution=32")
+    assert large.pictures.shape[2:] == (32, 32)
+    assert not small.coarse.any()
+    assert large.coarse.sum() == 1  # the second row has no fine picture
+    fine = {row.id: row.fine_pixels for row in read_shards(folder) if row.fine_picture}
+    for name, picture in zip(large.ids, large.pictures, strict=True):
+        if name in fine:
+            reduced = torch.nn.functional.avg_pool2d(torch.tensor(fine[name]).permute(2, 0, 1).float(), 2)
+            assert (reduced - picture).abs().max() <= 1
+    batch = data.draw_batch(large, 500, recipe.data, torch.Generator().manual_seed(0))
+    assert 0 < batch.coarse.mean() < 0.3
+    with pytest.raises(RecipeError, match=r"data\.resolution: got 128; accepted: 16"):
+        load(folder, "data.resolution=128")
 
 
 def test_conditions_are_kept_back_as_often_as_the_recipe_says(shards: Path) -> None:
@@ -89,7 +113,7 @@ def test_the_same_generator_state_draws_the_same_batch(shards: Path) -> None:
     state = generator.get_state()
     first = data.draw_batch(catalogue, 8, recipe.data, generator)
     second = data.draw_batch(catalogue, 8, recipe.data, torch.Generator().set_state(state))
-    for name in ("pictures", "slots", "colours", "text", "category"):
+    for name in first.__slots__:
         assert torch.equal(getattr(first, name), getattr(second, name))
 
 

@@ -32,6 +32,7 @@ from packshot.training.ladd_trainer import LaddTrainer  # noqa: E402
 from packshot.training.loop import train  # noqa: E402
 from packshot.training.muon import Muon  # noqa: E402
 from packshot.training.objectives.flow import noised  # noqa: E402
+from packshot.training.precision import bfloat16_is_fast, mixed_precision  # noqa: E402
 from packshot.training.recipe import load_recipe  # noqa: E402
 from packshot.training.schedule import average_decay, rate_factor  # noqa: E402
 from packshot.training.trainer import TrainingDiverged  # noqa: E402
@@ -155,7 +156,8 @@ def test_muon_takes_the_matrices_of_blocks_and_nothing_else(shards: Path, tmp_pa
 @pytest.mark.parametrize("fast", [True, False])
 def test_muon_steps_as_that_of_pytorch_does(fast: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: {"avx512_bf16": fast})
-    random, start = torch.Generator().manual_seed(0), [torch.randn(6, 4), torch.randn(3, 8)]
+    monkeypatch.setattr("packshot.training.precision._FAST", {})
+    random, start = torch.Generator().manual_seed(0), [torch.randn(6, 4), torch.randn(3, 8), torch.randn(6, 4)]
     ours, theirs = ([torch.nn.Parameter(matrix.clone()) for matrix in start] for _ in range(2))
     own = Muon(ours, 0.01, weight_decay=0.1, momentum=0.9)
     reference = torch.optim.Muon(theirs, 0.01, weight_decay=0.1, momentum=0.9, adjust_lr_fn="match_rms_adamw")
@@ -168,6 +170,18 @@ def test_muon_steps_as_that_of_pytorch_does(fast: bool, monkeypatch: pytest.Monk
     tolerance = 1e-6 if fast else 1e-3  # theirs has the eight bits of bfloat16, of updates of about 0.01
     for first, second in zip(ours, theirs, strict=True):
         torch.testing.assert_close(first, second, atol=tolerance, rtol=0)
+
+
+def test_choosing_a_precision_splits_no_compiled_graph() -> None:
+    """A split at the autocast context made torch.compile start anew at each step, and give up after eight."""
+
+    def doubled(x: torch.Tensor) -> torch.Tensor:
+        with mixed_precision(torch.device("cpu"), "auto"):
+            return x @ x
+
+    bfloat16_is_fast(torch.device("cpu"))  # as the loop does before anything is compiled
+    whole = torch.compile(doubled, backend="eager", fullgraph=True)
+    assert torch.equal(whole(torch.eye(3)), torch.eye(3))
 
 
 def test_muon_lowers_the_loss_and_steps_at_its_own_rate(shards: Path, tmp_path: Path) -> None:
@@ -296,7 +310,9 @@ def test_a_teachers_own_predictions_are_pushed_by_guidance_and_emphasis(shards: 
     more = ["objective.guidance_target=teacher", "objective.guidance_interval=[0.0, 0.5]", "loop.init_from=unused"]
     recipe = load_recipe(RECIPES / "tiny-flow.toml", [*settings, *more])
     fresh = dataclasses.replace(recipe, loop=dataclasses.replace(recipe.loop, init_from=""))
-    trainer = build_trainer(fresh, load_data(shards, fresh), torch.Generator().manual_seed(0), join_team("cpu"))
+    trainer = build_trainer(
+        fresh, load_data(shards, fresh, torch.device("cpu")), torch.Generator().manual_seed(0), join_team("cpu")
+    )
     assert isinstance(trainer, FlowTrainer)
     teacher = deepcopy(trainer.network)
     for parameter in teacher.parameters():
@@ -346,6 +362,7 @@ def test_bfloat16_is_used_where_the_processor_has_it(
 ) -> None:
     able = {"avx512_bf16": fast, "amx_bf16": False}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: able)
+    monkeypatch.setattr("packshot.training.precision._FAST", {})
     seen: set[torch.dtype] = set()
     hook = torch.nn.Linear.forward
     monkeypatch.setattr(torch.nn.Linear, "forward", lambda self, x: _noting(seen, hook(self, x)))

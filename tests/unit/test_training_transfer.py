@@ -12,6 +12,8 @@ from safetensors.torch import load_file  # noqa: E402
 from training_data import write_drawn_shards  # noqa: E402
 
 from packshot.errors import RecipeError  # noqa: E402
+from packshot.generation import GenerationRequest, open_backend  # noqa: E402
+from packshot.packs import find_pack, open_pack  # noqa: E402
 from packshot.training import checkpoint as checkpoints  # noqa: E402
 from packshot.training.flow_trainer import flow_spec  # noqa: E402
 from packshot.training.gan_trainer import gan_spec  # noqa: E402
@@ -32,6 +34,14 @@ licence = "Apache-2.0"
 training_data = "drawn circles and squares"
 [quality]
 """
+DRAWING = """
+[generation]
+steps = 2
+guidance = 1.0
+guidance_interval = [0.0, 1.0]
+time_shift = 1.0
+emphasis = 0.0
+"""
 
 
 @pytest.fixture(scope="module")
@@ -42,8 +52,11 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (home / "card.toml").write_text(CARD, encoding="utf-8")
     for family in ("flow", "gan", "upscaler"):
         train(RECIPES / f"tiny-{family}.toml", home / "shards", home / family, progress=False)
+    twice = ["network.factor=2", "data.crop=12"]
+    train(RECIPES / "tiny-upscaler.toml", home / "shards", home / "twice", overrides=twice, progress=False)
     for family in ("flow", "gan"):
         make_pack(home / family, str(home / "upscaler"), home / "card.toml", home / f"{family}-pack")
+    make_pack(home / "flow", str(home / "twice"), home / "card.toml", home / "twice-pack")
     return home
 
 
@@ -71,7 +84,8 @@ def test_the_shipped_pack_is_a_network_of_the_flow_recipe() -> None:
     found = FlowTransformer(flow_spec(load_recipe(RECIPES / "flow.toml")))
     before = {name: tensor.clone() for name, tensor in found.state_dict().items()}
     load_pack(found, "base")
-    assert all(not torch.equal(before[name], tensor) for name, tensor in found.state_dict().items())
+    after = found.state_dict()
+    assert {name for name, tensor in before.items() if torch.equal(tensor, after[name])} == {"coarse"}
 
 
 def test_other_sizes_and_a_growing_network_are_refused(home: Path) -> None:
@@ -81,10 +95,46 @@ def test_other_sizes_and_a_growing_network_are_refused(home: Path) -> None:
             str(home / "flow-pack"),
         )
     with pytest.raises(RecipeError, match=r"upscaler\.onnx"):
-        load_pack(Upscaler(UpscalerSpec((12, 16), (1, 1), 4)), str(home / "flow-pack"))
+        load_pack(Upscaler(UpscalerSpec((12, 16), (1, 1), 4, 4)), str(home / "flow-pack"))
     growing = ["objective.growth.sides=[8, 16]", "objective.growth.shares=[0.5, 0.5]"]
     with pytest.raises(RecipeError, match=r"pack 'drawn' without early\."):
         load_pack(Generator(gan_spec(load_recipe(RECIPES / "tiny-gan.toml", growing))), str(home / "gan-pack"))
+
+
+def test_an_upscaler_starts_from_a_pack_of_its_own_factor_only(home: Path, tmp_path: Path) -> None:
+    def start(pack: str, *settings: str) -> None:
+        settings = (*settings, f"loop.init_from={home / pack}", "loop.steps=1", "optimiser.learning_rate=1e-8")
+        train(RECIPES / "tiny-upscaler.toml", home / "shards", tmp_path / pack, overrides=settings, progress=False)
+
+    for pack, run, settings in (
+        ("flow-pack", "upscaler", ()),
+        ("twice-pack", "twice", ("network.factor=2", "data.crop=12")),
+    ):
+        start(pack, *settings)
+        torch.testing.assert_close(average(tmp_path / pack), average(home / run), atol=2e-3, rtol=0)
+    with pytest.raises(RecipeError, match=r"^network\.factor: got 2; accepted: 4, as pack 'drawn' of loop\.init_from"):
+        start("gan-pack", "network.factor=2", "data.crop=12")
+
+
+def test_a_pack_says_how_much_its_stage_enlarges(home: Path, tmp_path: Path) -> None:
+    assert [open_pack(home / name).enlarges for name in ("flow-pack", "twice-pack")] == [4, 2]
+    assert find_pack("base", ("flow",)).enlarges == 4  # made before packs said so
+    make_pack(home / "gan", str(home / "twice-pack"), home / "card.toml", tmp_path / "lent")
+    assert open_pack(tmp_path / "lent").manifest["generation"]["enlarges"] == 2
+    with pytest.raises(RecipeError, match="--upscaler: got a run of the family 'gan'"):
+        make_pack(home / "flow", str(home / "gan"), home / "card.toml", tmp_path / "none")
+
+
+def test_a_stage_of_factor_2_draws_end_to_end(home: Path, tmp_path: Path) -> None:
+    sides = []
+    (tmp_path / "card.toml").write_text(CARD + DRAWING, encoding="utf-8")
+    make_pack(home / "flow", str(home / "twice"), tmp_path / "card.toml", tmp_path / "pack")
+    backend = open_backend("embedded", str(tmp_path / "pack"))
+    stage = backend._enlarge  # type: ignore[attr-defined]
+    backend._enlarge = lambda small: sides.append((small.shape, stage(small).shape)) or stage(small)  # type: ignore[attr-defined]
+    (result,) = backend.generate([GenerationRequest("red watch", count=1, size=64)])
+    assert sides == [((1, 3, 16, 16), (1, 3, 32, 32))]
+    assert result.pixels.shape == (64, 64, 3)
 
 
 def test_muon_may_be_left_with_nothing(home: Path, tmp_path: Path) -> None:
@@ -102,7 +152,7 @@ def test_training_starts_from_a_pack_and_leaves_frozen_layers_alone(family: str,
     train(RECIPES / f"tiny-{family}.toml", home / "shards", tmp_path, overrides=settings, progress=False)
     after = average(tmp_path)
     for name, tensor in start.state_dict().items():
-        kept = name.startswith((frozen, "conditioner"))
+        kept = name.startswith((frozen, "conditioner", "coarse"))  # of the last there is nothing to learn here
         assert torch.equal(after[name], tensor) == kept, name
     optimiser = load_file(checkpoints.find_average(tmp_path).with_name("optimiser.safetensors"))
     assert optimiser and not any(frozen in name and "discriminator" not in name for name in optimiser)

@@ -37,19 +37,20 @@ def draw_transforms(spec: AugmentSpec, count: int, side: int, generator: torch.G
         spec: how far.
         count: of pictures, N.
         side: of the pictures, pixels.
-        generator: source of all randomness, on the CPU.
+        generator: source of all randomness.
 
     Returns:
-        (N, 2, 3) float, as `torch.nn.functional.affine_grid` takes it.
+        (N, 2, 3) float on the generator's device, as `torch.nn.functional.affine_grid` takes it.
     """
-    draws = torch.rand(count, 5, generator=generator)
+    device = generator.device
+    draws = torch.rand(count, 5, generator=generator, device=device)
     chosen = draws[:, 0] < spec.share
     shift = ((draws[:, 1:3] * 2 - 1) * spec.translate * side).round() * 2 / side
     scale = 1 + (draws[:, 3] * 2 - 1) * spec.zoom
     mirror = torch.where(draws[:, 4] < spec.flip, -1.0, 1.0)
-    theta = torch.zeros(count, 2, 3)
+    theta = torch.zeros(count, 2, 3, device=device)
     theta[:, 0, 0], theta[:, 1, 1], theta[:, :, 2] = scale * mirror, scale, shift
-    identity = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]])
+    identity = torch.tensor([[1.0, 0.0, 0.0], [0.0, 1.0, 0.0]], device=device)
     return torch.where(chosen[:, None, None], theta, identity)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,7 +45,7 @@ def draw_composites(data: Cutouts, count: int, recipe: CompositesRecipe, generat
         data: where from.
         count: of pictures; drawn with replacement.
         recipe: the shares of each kind.
-        generator: on the CPU; the only source of randomness.
+        generator: on the data's device; the only source of randomness.
     """
     real = int((_uniform(count, generator) < recipe.real_share).sum()) if len(data.photos) else 0
     parts = [_composed(data, count - real, recipe, generator)] if real < count else []
@@ -58,14 +59,14 @@ def draw_composites(data: Cutouts, count: int, recipe: CompositesRecipe, generat
 def fixed_composites(data: Cutouts, count: int, recipe: CompositesRecipe) -> Composites:
     """The same held-out composites each time."""
     held = Cutouts(data.held_out, data.held_out, data.photos[:0], data.photos[:0], data.backgrounds, "")
-    return draw_composites(held, count, recipe, Generator().manual_seed(11))
+    return draw_composites(held, count, recipe, Generator(data.held_out.device).manual_seed(11))
 
 
 def _composed(data: Cutouts, count: int, recipe: CompositesRecipe, generator: Generator) -> tuple[Tensor, Tensor]:
     scene = _backgrounds(data, count, recipe, generator)
     coverage = torch.zeros_like(scene[:, :1])
     second = torch.nonzero(_uniform(count, generator) < recipe.second_share)[:, 0]
-    for rows in (torch.arange(count), second):
+    for rows in (torch.arange(count, device=second.device), second):
         if not len(rows):
             continue
         layer, cover = _placed_products(data.products, len(rows), generator)
@@ -110,9 +111,9 @@ def _plain(count: int, side: int, generator: Generator) -> Tensor:
     low, high = PLAIN_LIGHTS
     light = low + (high - low) * _uniform(count, generator).sqrt().view(-1, 1, 1, 1)
     light = torch.where(_uniform(count, generator).view(-1, 1, 1, 1) < 0.3, torch.ones_like(light), light)  # studio
-    tint = 1 + TINT * torch.randn(count, 3, 1, 1, generator=generator) * (light < 1)
-    slope = F.interpolate(torch.randn(count, 1, 2, 2, generator=generator), side, mode="bilinear", align_corners=True)
-    coarse = torch.randn(count, 1, side // 16, side // 16, generator=generator)
+    tint = 1 + TINT * _normal((count, 3, 1, 1), generator) * (light < 1)
+    slope = F.interpolate(_normal((count, 1, 2, 2), generator), side, mode="bilinear", align_corners=True)
+    coarse = _normal((count, 1, side // 16, side // 16), generator)
     cloud = F.interpolate(coarse, side, mode="bicubic", align_corners=True)
     strength = _uniform(count, generator).view(-1, 1, 1, 1) * (light < 1)
     return (light * tint * (1 + strength * (0.08 * slope + 0.02 * cloud))).clamp(0, 1)
@@ -132,8 +133,8 @@ def _shadow(cover: Tensor, share: float, generator: Generator) -> Tensor:
     """Factor of the light: the coverage moved, blurred and weakened; 1 where there is no shadow."""
     count, side = len(cover), cover.shape[-1]
     low, high = SHADOW_BLUR
-    radius = round((low + (high - low) * torch.rand(1, generator=generator).item()) * side / 256)
-    offset = [round(side * 0.06 * (torch.rand(1, generator=generator).item() * 2 - 1)) for _ in range(2)]
+    radius = round((low + (high - low) * _uniform(1, generator).item()) * side / 256)
+    offset = [round(side * 0.06 * (_uniform(1, generator).item() * 2 - 1)) for _ in range(2)]
     small = F.avg_pool2d(torch.roll(cover, offset, (2, 3)), SHADOW_SCALE)
     soft = F.interpolate(_blurred(small, max(1, radius // SHADOW_SCALE)), side, mode="bilinear", align_corners=False)
     depth = SHADOW_DARKEST * _uniform(count, generator) * (_uniform(count, generator) < share)
@@ -145,8 +146,8 @@ def _relit(pictures: Tensor, generator: Generator) -> Tensor:
     count = len(pictures)
     low, high = GAIN
     gain = (low + (high - low) * _uniform(count, generator)).view(-1, 1, 1, 1)
-    tint = 1 + TINT * torch.randn(count, 3, 1, 1, generator=generator) / 2
-    gamma = torch.exp(0.3 * torch.randn(count, 1, 1, 1, generator=generator))
+    tint = 1 + TINT * _normal((count, 3, 1, 1), generator) / 2
+    gamma = torch.exp(0.3 * _normal((count, 1, 1, 1), generator))
     changed = pictures.clamp(1e-4, 1) ** gamma * gain * tint
     alone = _uniform(count, generator).view(-1, 1, 1, 1) < 0.4
     return torch.where(alone, pictures, changed)
@@ -158,7 +159,7 @@ def _spoilt(photos: Tensor, generator: Generator) -> Tensor:
     if soft.any():
         photos[soft] = _blurred(photos[soft], 1)
     strength = NOISE * _uniform(len(photos), generator).view(-1, 1, 1, 1) ** 2
-    return photos + strength * torch.randn(photos.shape, generator=generator)
+    return photos + strength * _normal(photos.shape, generator)
 
 
 def _blurred(pictures: Tensor, radius: int) -> Tensor:
@@ -176,7 +177,7 @@ def _poses(count: int, scales: tuple[float, float], turn: float, shift: float, g
     angle = turn * (2 * _uniform(count, generator) - 1)
     mirror = torch.where(_uniform(count, generator) < 0.5, -1.0, 1.0)
     cosine, sine = torch.cos(angle) / scale, torch.sin(angle) / scale
-    moves = 2 * shift * (2 * torch.rand(count, 2, generator=generator) - 1)
+    moves = 2 * shift * (2 * torch.rand(count, 2, generator=generator, device=generator.device) - 1)
     rows = torch.stack([torch.stack([cosine * mirror, -sine], 1), torch.stack([sine * mirror, cosine], 1)], 1)
     return torch.cat([rows, moves[:, :, None]], 2)
 
@@ -187,8 +188,14 @@ def _warped(pictures: Tensor, poses: Tensor, padding: str) -> Tensor:
 
 
 def _picked(pictures: Tensor, count: int, generator: Generator) -> Tensor:
-    return pictures[torch.randint(0, len(pictures), (count,), generator=generator)].float() / 255
+    return (
+        pictures[torch.randint(0, len(pictures), (count,), generator=generator, device=generator.device)].float() / 255
+    )
 
 
 def _uniform(count: int, generator: Generator) -> Tensor:
-    return torch.rand(count, generator=generator)
+    return torch.rand(count, generator=generator, device=generator.device)
+
+
+def _normal(shape: Sequence[int], generator: Generator) -> Tensor:
+    return torch.randn(*shape, generator=generator, device=generator.device)

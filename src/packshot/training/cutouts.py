@@ -10,9 +10,10 @@ from __future__ import annotations
 import hashlib
 import io
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
@@ -44,7 +45,7 @@ HELD_OUT_OF_TEN = 2
 
 @dataclass(frozen=True, slots=True)
 class Cutouts:
-    """Everything at the recipe's resolution R, on the CPU.
+    """Everything at the recipe's resolution R, on one device.
 
     Attributes:
         products: (N, 4, R, R) uint8, straight alpha, of the split `train`.
@@ -61,6 +62,11 @@ class Cutouts:
     held_out_photos: Tensor
     backgrounds: Tensor
     fingerprint: str
+
+    def to(self, device: torch.device) -> Cutouts:
+        """The same elsewhere."""
+        tensors = ("products", "held_out", "photos", "held_out_photos", "backgrounds")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
 
     def facts(self) -> dict[str, Any]:
         """Nothing: a cut-out network knows no kinds of product."""
@@ -104,7 +110,7 @@ def _products(folder: Path, split: str, recipe: CompositesRecipe) -> Tensor:
     try:
         with np.load(cache, allow_pickle=False) as kept:
             return torch.from_numpy(kept["products"])
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, BadZipFile):
         pass  # no cache yet, or a damaged one: it is only a cache
     found: list[Tensor] = []
     for row in rows:

@@ -9,13 +9,16 @@ import hashlib
 import io
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor
 
 from packshot.errors import InputError, OutputError, RecipeError
@@ -23,17 +26,21 @@ from packshot.lexicon import SLOTS, lexicon
 from packshot.lexicon.kinds import own_kinds_as_rows
 from packshot.prompt import EMBEDDING_LENGTH, colour_vector_of, embed, slot_index
 from packshot.shards import ShardRow, read_shards
+from packshot.training.augment import AugmentSpec, draw_transforms, move
+from packshot.training.hues import draw_turns, turn_colours, turn_pictures
 from packshot.training.sections import DataRecipe
 
 COLOUR_FEATURES, TEXT_FEATURES = 8, EMBEDDING_LENGTH
 MOST_CAPTIONS = 8
 """Captions that are kept of one row, languages taking turns."""
 TEXT_CACHE = "text.npz"
+MOST_SHIFT = 0.03
+"""Of pictures that are moved, over the side; by whole pixels, since resampling would blur them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """A split of the shards in memory, on the CPU.
+    """A split of the shards in memory, on one device; `weights`, ids and facts stay with it.
 
     Attributes:
         ids: product ids.
@@ -41,6 +48,7 @@ class Catalogue:
         slots: (N, S) int64, 0 where not said.
         colours: (N, 8) float32, see docs/architecture.md.
         text: (N, K, 512) float16 sentence embeddings; rows with fewer captions repeat theirs.
+        coarse: (N,) float32: 1 for pictures that were enlarged from smaller ones and lack their detail, else 0.
         weights: (N,) float64, sum 1: the share of each row in what is drawn.
         fingerprint: sha256 of ids and pictures.
         categories: kinds of product there are, as the lexicon names them.
@@ -51,9 +59,15 @@ class Catalogue:
     slots: Tensor
     colours: Tensor
     text: Tensor
+    coarse: Tensor
     weights: Tensor
     fingerprint: str
     categories: tuple[str, ...]
+
+    def to(self, device: torch.device) -> Catalogue:
+        """The same catalogue elsewhere: a GPU that had to wait for the processor's memory would mostly wait."""
+        tensors = ("pictures", "slots", "colours", "text", "coarse", "weights")
+        return replace(self, **{name: getattr(self, name).to(device) for name in tensors})
 
     def facts(self) -> dict[str, Any]:
         """What a pack trained on it has to know: kinds it can draw, and the seller's own among them."""
@@ -70,6 +84,7 @@ class Batch:
         colours: (N, 8) float after dropping.
         text: (N, 512) float after dropping, with noise.
         category: (N,) int64, the true category whether said or not; 0 where unknown.
+        coarse: (N,) float, see `Catalogue`; never kept back.
     """
 
     pictures: Tensor
@@ -77,14 +92,11 @@ class Batch:
     colours: Tensor
     text: Tensor
     category: Tensor
+    coarse: Tensor
 
     def rows(self, order: Tensor) -> Batch:
         """The same products in another order."""
         return Batch(*(getattr(self, name)[order] for name in self.__slots__))
-
-    def to(self, device: torch.device) -> Batch:
-        """The same batch elsewhere."""
-        return Batch(*(getattr(self, name).to(device, non_blocking=True) for name in self.__slots__))
 
 
 def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], split: str = "train") -> Catalogue:
@@ -101,22 +113,19 @@ def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], 
         OutputError: embeddings cannot be written beside the shards.
         RecipeError: resolution, vocabulary or category names of the recipe do not fit the shards.
     """
-    ids, pictures, slots, colours, captions = [], [], [], [], []
-    for row in read_shards(folder):
-        if row.split != split:
-            continue
-        pixels = row.pixels
-        if pixels.shape[:2] != (recipe.resolution, recipe.resolution):
-            accepted = f"{pixels.shape[0]}, as the pictures of {folder} are"
-            raise RecipeError("data.resolution", recipe.resolution, accepted)
-        ids.append(row.id)
-        pictures.append(np.ascontiguousarray(pixels.transpose(2, 0, 1)))
-        numbers, colour = condition_of(row)
-        slots.append(numbers)
-        colours.append(colour)
-        captions.append(_captions(row.captions, row.title))
-    if not ids:
+    rows = [row for row in read_shards(folder) if row.split == split]
+    if not rows:
         raise InputError(folder, f"no pictures in the split '{split}'", "shards with at least one")
+    with ThreadPoolExecutor() as pool:  # decoding gives other threads their turn
+        decoded = list(pool.map(lambda row: _at_resolution(row, recipe.resolution, folder), rows))
+    ids = [row.id for row in rows]
+    pictures, coarse = zip(*decoded, strict=True)
+    if all(coarse):
+        accepted = f"{rows[0].pixels.shape[0]}, as the pictures of {folder} are: there are no fine ones"
+        raise RecipeError("data.resolution", recipe.resolution, accepted)
+    slots, colours = zip(*map(condition_of, rows), strict=True)
+    captions = [_captions(row.captions, row.title) for row in rows]
+    fine = torch.tensor([row.fine_picture is not None for row in rows])
     values = np.stack(slots)
     _check_vocabulary(values, vocabulary)
     stacked = np.stack(pictures)
@@ -129,18 +138,37 @@ def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], 
         slots=slot_tensor,
         colours=torch.from_numpy(np.stack(colours)),
         text=_embedded(folder, captions, split),
-        weights=sampling_weights(slot_tensor[:, 0], recipe),
+        coarse=torch.tensor(coarse, dtype=torch.float32),
+        weights=sampling_weights(slot_tensor[:, 0], fine, recipe),
         fingerprint=digest.hexdigest(),
         categories=tuple(key for key, value in lexicon().values["category"].items() if (values[:, 0] == value).any()),
     )
 
 
-def sampling_weights(category: Tensor, recipe: DataRecipe) -> Tensor:
-    """Share of each row in what is drawn: count of its category ** -balance, times the category's own weight.
+def _at_resolution(row: ShardRow, side: int, folder: Path) -> tuple[NDArray[np.uint8], bool]:
+    """(3, side, side) of a row, and whether it was enlarged to that side.
+
+    Raises:
+        RecipeError: neither the shards' own resolution nor one up to that of the fine pictures.
+    """
+    pixels, fine = row.pixels, None
+    if (own := pixels.shape[0]) != side:
+        fine = row.fine_pixels
+        if side < own or (fine is not None and side > fine.shape[0]):
+            accepted = f"{own}, as the pictures of {folder} are, or more, up to the side of its fine ones"
+            raise RecipeError("data.resolution", side, accepted)
+        way = Image.Resampling.BICUBIC if fine is None else Image.Resampling.BOX
+        pixels = np.asarray(Image.fromarray(pixels if fine is None else fine).resize((side, side), way))
+    return np.ascontiguousarray(pixels.transpose(2, 0, 1)), own != side and fine is None
+
+
+def sampling_weights(category: Tensor, fine: Tensor, recipe: DataRecipe) -> Tensor:
+    """Share of each row in what is drawn: count of its category ** -balance, times its own and the category's weight.
 
     Args:
         category: (N,) int64.
-        recipe: `balance`, `balance_floor` and `category_weights`.
+        fine: (N,) bool, whether a row has a fine picture.
+        recipe: `balance`, `balance_floor`, `category_weights` and `fine_weight`.
 
     Returns:
         (N,) float64, sum 1.
@@ -155,7 +183,7 @@ def sampling_weights(category: Tensor, recipe: DataRecipe) -> Tensor:
         if name not in values:
             raise RecipeError("data.category_weights", f"'{name}'", f"categories of the lexicon: {', '.join(values)}")
         shares[values[name]] *= factor
-    weights = shares[category].double()
+    weights = torch.where(fine, recipe.fine_weight, 1.0).double() * shares[category]
     if not weights.sum() > 0:
         raise RecipeError("data.category_weights", "0 for every category there is", "at least one above 0")
     return weights / weights.sum()
@@ -168,15 +196,16 @@ def draw_batch(catalogue: Catalogue, count: int, recipe: DataRecipe, generator: 
         catalogue: where from.
         count: of rows; drawn with replacement.
         recipe: probabilities of keeping back.
-        generator: on the CPU; the only source of randomness.
+        generator: on the catalogue's device; the only source of randomness.
     """
+    device = generator.device
     rows = torch.multinomial(catalogue.weights, count, replacement=True, generator=generator)
-    variant = torch.randint(0, catalogue.text.shape[1], (count,), generator=generator)
+    variant = torch.randint(0, catalogue.text.shape[1], (count,), generator=generator, device=device)
     text = catalogue.text[rows, variant].float()
     silent = text.abs().sum(1) == 0
-    text = text + torch.randn(text.shape, generator=generator) * recipe.text_noise
+    text = text + torch.randn(text.shape, generator=generator, device=device) * recipe.text_noise
     slots, colours = catalogue.slots[rows].clone(), catalogue.colours[rows].clone()
-    chance = torch.rand(count, slots.shape[1] + 5, generator=generator)
+    chance = torch.rand(count, slots.shape[1] + 5, generator=generator, device=device)
     for index, probability in enumerate(recipe.drop_slots):
         slots[:, index] *= chance[:, index] > probability
     colour, second, sentence, everything = chance[:, slots.shape[1] :].T[:4]
@@ -186,7 +215,16 @@ def draw_batch(catalogue: Catalogue, count: int, recipe: DataRecipe, generator: 
     nothing = everything < recipe.drop_all
     slots[nothing], colours[nothing], text[nothing] = 0, 0, 0
     pictures = catalogue.pictures[rows].float() / 127.5 - 1
-    return Batch(pictures, slots, colours, text, catalogue.slots[rows, 0])
+    if recipe.move_share:
+        spec = AugmentSpec(recipe.move_share, MOST_SHIFT, 0.0, 0.0)
+        pictures = move(pictures, draw_transforms(spec, count, recipe.resolution, generator))
+    if recipe.hue_share:
+        turned = (torch.rand(count, generator=generator, device=device) < recipe.hue_share) & (colours[:, 0] > 0)
+        turns = draw_turns(count, generator)
+        pictures = torch.where(turned.view(-1, 1, 1, 1), turn_pictures(pictures, turns), pictures)
+        colours = torch.where(turned[:, None], turn_colours(colours, turns), colours)
+        text[turned] = 0  # it names the colour that was
+    return Batch(pictures, slots, colours, text, catalogue.slots[rows, 0], catalogue.coarse[rows])
 
 
 def condition_of(row: ShardRow) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
@@ -239,7 +277,7 @@ def _embed_cached(folder: Path, unique: list[str], split: str) -> NDArray[np.flo
             if str(cache["key"]) == key:
                 found: NDArray[np.float16] = cache["embeddings"]
                 return found
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, BadZipFile):
         pass  # no cache yet, or a damaged one: it is only a cache
     embeddings = embed(unique).astype(np.float16)
     buffer = io.BytesIO()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -156,6 +157,8 @@ def export_flow(network: nn.Module, resolution: int, width: int, path: Path, *, 
     arguments = (torch.zeros(1, 3, resolution, resolution), torch.zeros(1), torch.zeros(1, width))
     names = ["x", "time", "condition"]
     free = {name: {0: "n"} for name in [*names, "x_hat"]}
+    network = copy.deepcopy(network)
+    del network.coarse  # no part of the graph, but the tracer counts it when it names the others
     export_graph(
         network.eval(),
         arguments,
@@ -190,8 +193,8 @@ def export_gan(network: Generator, latent: int, width: int, path: Path, *, eight
 
 
 def export_upscaler(network: nn.Module, path: Path, *, eight_bits: bool = True) -> None:
-    """Write `upscaler.onnx`: x (N, 3, H, W) -> y (N, 3, 4H, 4W)."""
-    free = {"x": {0: "n", 2: "h", 3: "w"}, "y": {0: "n", 2: "h4", 3: "w4"}}
+    """Write `upscaler.onnx`: x (N, 3, H, W) -> y (N, 3, F H, F W), F being the network's factor."""
+    free = {"x": {0: "n", 2: "h", 3: "w"}, "y": {0: "n", 2: "fine_h", 3: "fine_w"}}
     example = (torch.zeros(1, 3, 64, 64),)
     export_graph(network.eval(), example, ["x"], "y", path, free_axes=free, eight_bits=eight_bits)
 

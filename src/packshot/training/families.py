@@ -25,10 +25,14 @@ from packshot.training.vae_trainer import VaeTrainer
 TrainingData = Catalogue | FinePictures | Cutouts
 
 
-def load_data(folder: Path, recipe: Recipe) -> TrainingData:
-    """What the recipe's family trains on; errors as in the function that loads it."""
+def load_data(folder: Path, recipe: Recipe, device: torch.device) -> TrainingData:
+    """What the recipe's family trains on, in the device's memory; errors as in the function that loads it."""
+    return _loaded(folder, recipe, device).to(device)
+
+
+def _loaded(folder: Path, recipe: Recipe, device: torch.device) -> TrainingData:
     if isinstance(recipe.data, FinePicturesRecipe):
-        return load_fine_pictures(folder, recipe.data)
+        return load_fine_pictures(folder, recipe, device)
     if isinstance(recipe.data, CompositesRecipe):
         return load_cutouts(folder, recipe.data)
     assert not isinstance(recipe.network, UpscalerNetworkRecipe | MattingNetworkRecipe)

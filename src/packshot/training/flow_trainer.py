@@ -32,6 +32,8 @@ from packshot.training.trainer import (
 
 SHEET_STEPS, SHEET_GUIDANCE = 16, 2.0
 TEACHER = "teacher."
+Condition = tuple[Tensor, Tensor, Tensor, Tensor]
+"""Slots, colours, text and coarseness, as `FlowTransformer.encode` takes them."""
 
 
 def flow_spec(recipe: Recipe) -> FlowSpec:
@@ -68,12 +70,12 @@ class FlowTrainer:
         batch = draw_batch(self.catalogue, count, self.drawing, self.generator)
         wish = self.objective
         time = objective.logit_normal_times(count, wish.time_mean, wish.time_deviation, self.generator)
-        noise = torch.randn(batch.pictures.shape, generator=self.generator)
-        batch, time, noise = batch.to(self.team.device), time.to(self.team.device), noise.to(self.team.device)
+        noise = torch.randn(batch.pictures.shape, generator=self.generator, device=self.generator.device)
         if self.teacher is None and wish.folds and progress >= wish.guidance_start:
             self.teacher = deepcopy(self.average.network)
         target = self._target(self.teacher, batch, time, noise) if self.teacher is not None else batch.pictures
-        loss = self._loss(batch.pictures, target, batch.slots, batch.colours, batch.text, time, noise)
+        told = (batch.slots, batch.colours, batch.text, batch.coarse)
+        loss = self._loss(batch.pictures, target, told, time, noise)
         self.descent.descend({"loss": loss}, rate, number)
         self.average.follow(self.network, average_decay(number + 1, self.recipe.optimiser))
         return {"loss": loss.item()}
@@ -105,12 +107,10 @@ class FlowTrainer:
         self.average.network.load_state_dict(parts["ema"])
         self.descent.load_state(parts["optimiser"])
 
-    def _plain_loss(
-        self, x: Tensor, target: Tensor, slots: Tensor, colours: Tensor, text: Tensor, time: Tensor, noise: Tensor
-    ) -> Tensor:
+    def _plain_loss(self, x: Tensor, target: Tensor, told: Condition, time: Tensor, noise: Tensor) -> Tensor:
         noisy = objective.noised(x, noise, time)
         with precision(self.recipe, self.team):
-            predicted = self.network(noisy, time, self.network.encode(slots, colours, text))
+            predicted = self.network(noisy, time, self.network.encode(*told))
         return objective.velocity_loss(predicted, target, time, self.objective.smallest_gap)
 
     @torch.no_grad()
@@ -125,22 +125,26 @@ class FlowTrainer:
             return batch.pictures
         x, t = batch.pictures[:folded], time[:folded]
         noisy = objective.noised(x, noise[:folded], t)
-        slots, colours, text = batch.slots[:folded], batch.colours[:folded], batch.text[:folded]
+        slots, colours, text, coarse = (
+            some[:folded] for some in (batch.slots, batch.colours, batch.text, batch.coarse)
+        )
         # Where nothing is said both predictions agree, so unconditional pictures keep their plain target by themselves.
-        told, untold = self._push(teacher, noisy, t, (slots, colours, text), (slots * 0, colours * 0, text * 0))
+        told, untold = self._push(
+            teacher, noisy, t, (slots, colours, text, coarse), (slots * 0, colours * 0, text * 0, coarse)
+        )
         applies = (t >= wish.guidance_interval[0]) & (t <= wish.guidance_interval[1])
         begun = x if wish.guidance_target == "pictures" else told.float()
         pushed = objective.folded_target(begun, told, untold, wish.guidance_scale, applies)
         if wish.emphasis:
             only = torch.zeros_like(slots)
             only[:, 0] = slots[:, 0]
-            (plain,) = self._push(teacher, noisy, t, (only, colours, text * 0))
+            (plain,) = self._push(teacher, noisy, t, (only, colours, text * 0, coarse))
             says_more = (slots[:, 1:] != 0).any(1)  # as at run time, where sentences alone are not stressed
             pushed = objective.folded_target(pushed, told, plain, 1 + wish.emphasis, applies & says_more)
         return torch.cat([pushed, batch.pictures[folded:]])
 
     def _predictions(
-        self, teacher: FlowTransformer, noisy: Tensor, time: Tensor, *conditions: tuple[Tensor, Tensor, Tensor]
+        self, teacher: FlowTransformer, noisy: Tensor, time: Tensor, *conditions: Condition
     ) -> tuple[Tensor, ...]:
         """The teacher's prediction under each condition."""
         with precision(self.recipe, self.team):

@@ -154,14 +154,14 @@ class GanTrainer:
         The batch is in order of categories, so that minibatch deviation compares pictures of one category, where a lack
         of variety shows, and not shoes with watches, which always differ. The second latents are for mode seeking.
         """
-        count, device = self.recipe.loop.batch // self.team.size, self.team.device
+        count, device = self.recipe.loop.batch // self.team.size, self.draws.device
         batch = draw_batch(self.catalogue, count, self.drawing, self.draws)
         batch = batch.rows(torch.argsort(batch.category, stable=True))
-        latent = torch.randn(count, self.spec.latent, generator=self.draws)
-        other = torch.randn(_again(count), self.spec.latent, generator=self.draws)
-        noise = torch.randn(count, self.spec.augmented_text, generator=self.draws)
+        latent = torch.randn(count, self.spec.latent, generator=self.draws, device=device)
+        other = torch.randn(_again(count), self.spec.latent, generator=self.draws, device=device)
+        noise = torch.randn(count, self.spec.augmented_text, generator=self.draws, device=device)
         transforms = draw_transforms(self.augment, count, side, self.draws)
-        return batch.to(device), latent.to(device), other.to(device), noise.to(device), transforms.to(device)
+        return batch, latent, other, noise, transforms
 
     def _make(
         self,

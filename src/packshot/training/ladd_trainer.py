@@ -140,14 +140,13 @@ class LaddTrainer:
         self.descent_d.load_state(parts["optimiser"])
 
     def _draw(self) -> _Draw:
-        wish, device = self.objective, self.team.device
+        wish, device = self.objective, self.draws.device
         count = self.recipe.loop.batch // self.team.size
         batch = draw_batch(self.catalogue, count, self.drawing, self.draws)
         time = objective.student_times(count, wish.start_share, wish.latest_start, self.draws)
         tau = logit_normal_times(count, wish.critic_time_mean, wish.critic_time_deviation, self.draws)
-        noise, critic_noise = torch.randn(2, *batch.pictures.shape, generator=self.draws)
-        drawn = (some.to(device) for some in (time, noise, tau, critic_noise))
-        return _Draw(batch.to(device), *drawn)
+        noise, critic_noise = torch.randn(2, *batch.pictures.shape, generator=self.draws, device=device)
+        return _Draw(batch, time, noise, tau, critic_noise)
 
     def _make(self, noisy: Tensor, time: Tensor, slots: Tensor, colours: Tensor, text: Tensor) -> Tensor:
         with precision(self.recipe, self.team):

@@ -19,6 +19,7 @@ from packshot.training.checkpoint import Checkpoint, latest_checkpoint, read_che
 from packshot.training.distributed import Team, join_team, leave_team
 from packshot.training.families import TrainingData, build_trainer, load_data
 from packshot.training.logs import Diary
+from packshot.training.precision import bfloat16_is_fast
 from packshot.training.recipe import LIMITS, Recipe, load_recipe
 from packshot.training.sampling import write_sheet
 from packshot.training.schedule import progress, rate_factor
@@ -110,8 +111,9 @@ class _Run:
 
     def __init__(self, recipe: Recipe, data: TrainingData, out: Path, team: Team, begun: Path | None) -> None:
         self.recipe, self.out, self.team, self.data = recipe, out, team, data
-        self.generator = torch.Generator().manual_seed(recipe.loop.seed + SEEDS_APART * team.rank)
+        self.generator = torch.Generator(team.device).manual_seed(recipe.loop.seed + SEEDS_APART * team.rank)
         fresh = recipe if begun is None else _without_start(recipe)
+        bfloat16_is_fast(team.device)  # ask before anything is compiled
         with torch.random.fork_rng():
             torch.manual_seed(recipe.loop.seed)
             self.trainer: Trainer = build_trainer(fresh, data, self.generator, team)
@@ -239,7 +241,7 @@ def _load_in_turn(data: Path, recipe: Recipe, team: Team) -> TrainingData:
     """Load the data, rank 0 first, so that sentences are embedded once."""
     if not team.leads:
         team.lead(0.0)
-    loaded = load_data(data, recipe)
+    loaded = load_data(data, recipe, team.device)
     if team.leads:
         team.lead(0.0)
     return loaded

@@ -81,6 +81,7 @@ class MattingTrainer:
     @torch.no_grad()
     def _measured(self, photos: Tensor, wanted: Tensor, name: str) -> tuple[list[Tensor], dict[str, float]]:
         found = []
+        photos, wanted = photos.cpu(), wanted.cpu()
         for some in torch.split(photos, AT_ONCE):
             placed = some.to(device=self.team.device, memory_format=torch.channels_last)
             found.append(torch.sigmoid(self.average.network(placed)).cpu())

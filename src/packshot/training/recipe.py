@@ -180,7 +180,7 @@ def _value(value: Any, hint: Any, limits: Within | None, where: str) -> Any:
     if origin is Annotated:
         return _value(value, arguments[0], arguments[1], where)
     if origin is Literal:
-        if value not in arguments:
+        if not any(value == item and type(value) is type(item) for item in arguments):
             raise RecipeError(where, repr(value), " or ".join(repr(item) for item in arguments))
         return value
     if origin is tuple:
@@ -214,7 +214,7 @@ def _check_whole(recipe: Recipe, where: str) -> None:
         _check_slots(data, network, where)
     if isinstance(data, FinePicturesRecipe):
         assert isinstance(network, UpscalerNetworkRecipe)
-        _check_crop(data, where)
+        _check_crop(data, network.factor, where)
         _check_levels(data, network, where)
     if isinstance(network, FlowNetworkRecipe):
         _check_tokens(network, data.resolution, where)
@@ -250,11 +250,11 @@ def _check_matting(data: CompositesRecipe, network: MattingNetworkRecipe, where:
         )
 
 
-def _check_crop(data: FinePicturesRecipe, where: str) -> None:
+def _check_crop(data: FinePicturesRecipe, factor: int, where: str) -> None:
     if data.resolution % 4:
         raise RecipeError(f"{where}: data.resolution", data.resolution, "a multiple of 4")
-    if data.crop * 4 > data.resolution:
-        accepted = f"at most {data.resolution // 4}, a fourth of data.resolution"
+    if data.crop * factor > data.resolution:
+        accepted = f"at most {data.resolution // factor}, data.resolution over network.factor"
         raise RecipeError(f"{where}: data.crop", data.crop, accepted)
     low, high = data.redraw_times
     if low > high:
@@ -265,10 +265,11 @@ def _check_levels(data: FinePicturesRecipe, network: UpscalerNetworkRecipe, wher
     levels = len(network.channels)
     if len(network.blocks) != levels:
         raise RecipeError(f"{where}: network.blocks", f"{len(network.blocks)} numbers", f"{levels}, as in channels")
+    fold = (4 // network.factor).bit_length() - 1  # halvings before the networks' finest maps
     for key, side, halvings in (
-        ("data.crop", data.crop, levels - 1),
-        ("data.crop", data.crop, len(network.critic_channels) - 1),
-        ("data.resolution", data.resolution // 4, levels - 1),
+        ("data.crop", data.crop, fold + levels - 1),
+        ("data.crop", data.crop, fold + len(network.critic_channels) - 1),
+        ("data.resolution", data.resolution // network.factor, fold + levels - 1),
     ):
         if side % 2**halvings:
             accepted = f"sides that can be halved {halvings} times, or fewer network.channels or critic_channels"

@@ -60,12 +60,13 @@ def catalogue_sheet(
 def fixed_conditions(catalogue: Catalogue) -> SheetConditions:
     """Every category there is, `PER_CATEGORY` times, each with the main colour of some product of it; no text."""
     generator = torch.Generator().manual_seed(SHEET_SEED)
+    known, measured = catalogue.slots.cpu(), catalogue.colours.cpu()
     slots, colours = [], []
-    for category in sorted(set(catalogue.slots[:, 0].tolist())):
-        rows = torch.nonzero(catalogue.slots[:, 0] == category)[:, 0]
+    for category in sorted(set(known[:, 0].tolist())):
+        rows = torch.nonzero(known[:, 0] == category)[:, 0]
         for row in rows[torch.randint(0, len(rows), (PER_CATEGORY,), generator=generator)]:
-            slots.append(torch.zeros_like(catalogue.slots[0]).index_fill(0, torch.tensor(0), category))
-            colours.append(torch.cat([catalogue.colours[row, :4], torch.zeros(4)]))
+            slots.append(torch.zeros_like(known[0]).index_fill(0, torch.tensor(0), category))
+            colours.append(torch.cat([measured[row, :4], torch.zeros(4)]))
     text = torch.zeros(len(slots), catalogue.text.shape[2])
     return SheetConditions(torch.stack(slots), torch.stack(colours), text)
 

@@ -22,7 +22,9 @@ class DataRecipe:
     """What is drawn from the shards, and what of its description is kept back.
 
     Attributes:
-        resolution: side of the pictures, pixels.
+        resolution: side of the pictures, pixels: the shards' own, or a larger one, up to that of their fine pictures.
+        fine_weight: rows with a fine picture are drawn so many times as often; the others are coarse where the
+            resolution is larger than the shards' own.
         balance: a category is drawn in proportion to its count ** (1 - balance); 0 as it comes, 1 all alike.
         balance_floor: categories are counted as at least so many pictures, so that a rare one is not learnt by heart.
         drop_slots: probability that each slot is kept back, in slot order.
@@ -31,10 +33,13 @@ class DataRecipe:
         drop_text: probability that the sentence is.
         drop_all: probability that everything is, for guidance.
         text_noise: standard deviation of the noise on the sentence embedding.
+        move_share: of the pictures that are shifted a little, as framing differs from photo to photo.
+        hue_share: of the pictures with a colour said whose hues are turned, and the colours said with them; see `hues`.
         category_weights: multiplies the share of single categories, by name.
     """
 
     resolution: Annotated[int, Within(16, 1024)]
+    fine_weight: Annotated[float, Within(0, 1000)]
     balance: Annotated[float, Within(0, 1)]
     balance_floor: Annotated[int, Within(1, 1_000_000)]
     drop_slots: Annotated[tuple[float, ...], Within(0, 1)]
@@ -43,6 +48,8 @@ class DataRecipe:
     drop_text: Annotated[float, Within(0, 1)]
     drop_all: Annotated[float, Within(0, 1)]
     text_noise: Annotated[float, Within(0, 1)]
+    move_share: Annotated[float, Within(0, 1)]
+    hue_share: Annotated[float, Within(0, 1)]
     category_weights: Annotated[dict[str, float], Within(0, 1000)]
 
 
@@ -52,7 +59,7 @@ class FinePicturesRecipe:
 
     Attributes:
         resolution: side of the fine pictures in the shards, pixels; a multiple of 4.
-        crop: side of the small crops that are enlarged four times, pixels of the small picture.
+        crop: side of the small crops that are enlarged, pixels of the small picture.
         flip: probability that a crop is mirrored.
         redraw_with: folder of a flow run whose moving average redraws the small pictures, so that the upscaler learns
             to finish what that flow makes; empty for none.
@@ -151,8 +158,9 @@ class VaeNetworkRecipe:
 
 @dataclass(frozen=True, slots=True)
 class UpscalerNetworkRecipe:
-    """Sizes of an upscaler, see `UpscalerSpec`, and the channels of its `PatchCritic` (crop's side, half of it …)."""
+    """Sizes of an upscaler, see `UpscalerSpec`, and the channels of its `PatchCritic`, side by side with its own."""
 
+    factor: Literal[2, 4]
     channels: Annotated[tuple[int, ...], Within(4, 1024)]
     blocks: Annotated[tuple[int, ...], Within(1, 64)]
     detail: Annotated[int, Within(1, 1024)]

@@ -37,8 +37,8 @@ GENERATORS = ("flow", "gan", "vae")
 """Kinds of packs that draw."""
 MATTING = "matting"
 """Kind of packs that cut out."""
-TRAINING_ONLY = "early."
-"""A matting network's coarse coverage, which only training looks at: no pack holds it, and it starts anew."""
+TRAINING_ONLY: tuple[tuple[type[nn.Module], str], ...] = ((MattingNetwork, "early."), (FlowTransformer, "coarse"))
+"""A matting network's early coverage and a flow's word for coarse pictures: no pack holds them; they start anew."""
 
 
 def is_pack(place: str) -> bool:
@@ -59,6 +59,9 @@ def load_pack(network: nn.Module, name_or_folder: str) -> None:
     """
     kinds = (MATTING,) if isinstance(network, MattingNetwork) else GENERATORS
     pack, own = find_pack(name_or_folder, kinds), network.state_dict()
+    if isinstance(network, Upscaler) and network.spec.factor != pack.enlarges:
+        accepted = f"{pack.enlarges}, as pack '{pack.name}' of loop.init_from has"
+        raise RecipeError("network.factor", network.spec.factor, accepted)
     state: dict[str, Tensor] = {}
     probe = _unmistakable(network)
     for graph, write in _writers(probe).items():
@@ -72,8 +75,9 @@ def load_pack(network: nn.Module, name_or_folder: str) -> None:
                 accepted = f"{list(own[name].shape)}, as the recipe's network has"
                 raise RecipeError(f"{pack.folder / graph}: {name}", got, accepted)
             state[name] = torch.from_numpy(np.array(values, np.float32))
-    untold = tuple(name for name in own if name.startswith(TRAINING_ONLY)) if kinds == (MATTING,) else ()
-    if missing := sorted(own.keys() - state.keys() - set(untold)):
+    beginnings = tuple(part for kind, part in TRAINING_ONLY if isinstance(network, kind))
+    untold = {name for name in own if name.startswith(beginnings)}
+    if missing := sorted(own.keys() - state.keys() - untold):
         raise RecipeError("loop.init_from", f"pack '{pack.name}' without {missing[0]}", "a recipe without growing")
     network.load_state_dict({**{name: own[name] for name in untold}, **state})
 

@@ -56,12 +56,11 @@ class VaeTrainer:
 
     def step(self, number: int, *, rate: float, progress: float) -> dict[str, float]:
         """See `Trainer.step`."""
-        count, device = self.recipe.loop.batch // self.team.size, self.team.device
+        count, device = self.recipe.loop.batch // self.team.size, self.generator.device
         batch = draw_batch(self.catalogue, count, self.drawing, self.generator)
-        noise = torch.randn(count, self.spec.latent, generator=self.generator)
-        sentence = torch.randn(count, self.spec.augmented_text, generator=self.generator)
-        batch = batch.to(device)
-        reconstruction, divergence, sentences = self._losses(batch, noise.to(device), sentence.to(device))
+        noise = torch.randn(count, self.spec.latent, generator=self.generator, device=device)
+        sentence = torch.randn(count, self.spec.augmented_text, generator=self.generator, device=device)
+        reconstruction, divergence, sentences = self._losses(batch, noise, sentence)
         beta = objective.beta_weight(progress, self.objective.beta, self.objective.beta_ramp)
         losses = {
             "reconstruction": reconstruction,

@@ -44,10 +44,10 @@ class Watch:
 
     def __init__(self, catalogue: Catalogue, count: int) -> None:
         generator = torch.Generator().manual_seed(SEED)
-        rows = torch.randperm(len(catalogue.ids), generator=generator)[:count]
-        self.slots, self.colours = catalogue.slots[rows], catalogue.colours[rows]
+        rows = torch.randperm(len(catalogue.ids), generator=generator)[:count].to(catalogue.pictures.device)
+        self.slots, self.colours = catalogue.slots[rows].cpu(), catalogue.colours[rows].cpu()
         self.text = torch.zeros(len(rows), catalogue.text.shape[2])
-        self.real = _look(catalogue.pictures[rows].float() / 127.5 - 1)
+        self.real = _look(catalogue.pictures[rows].cpu().float() / 127.5 - 1)
         self.apart = _apart_within(self.real, self.slots[:, 0])
 
     def read(self, sample: Sampler, device: torch.device) -> Reading:

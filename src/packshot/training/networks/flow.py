@@ -88,6 +88,7 @@ class FlowTransformer(nn.Module):
         self.embed = nn.Linear(pixels, spec.width)
         self.position = nn.Parameter(torch.randn(1, self.grid**2, spec.width) * 0.02)
         self.time = nn.Sequential(nn.Linear(64, spec.width), nn.SiLU(), nn.Linear(spec.width, spec.width))
+        self.coarse = nn.Parameter(torch.zeros(spec.width))
         self.signal = zeroed(nn.Linear(spec.width, 6 * spec.width))
         self.blocks = nn.ModuleList(_Block(spec.width, spec.heads) for _ in range(spec.depth))
         self.norm = nn.LayerNorm(spec.width, elementwise_affine=False)
@@ -101,10 +102,18 @@ class FlowTransformer(nn.Module):
             zeroed(nn.Conv2d(spec.refine, 3, 3, padding=1)),
         )
 
-    def encode(self, slots: Tensor, colours: Tensor, text: Tensor) -> Tensor:
-        """Encode conditions once for a whole trajectory; see `Conditioner.forward`."""
+    def encode(self, slots: Tensor, colours: Tensor, text: Tensor, coarse: Tensor | None = None) -> Tensor:
+        """Encode conditions once for a whole trajectory; see `Conditioner.forward`.
+
+        Args:
+            slots: see there, as are `colours` and `text`.
+            colours: see there.
+            text: see there.
+            coarse: (N,) 1 for pictures without detail, see `Catalogue`; none wanted where it is left out, as at run
+                time (micro-conditioning; Podell et al. 2023, SDXL, section 2.2).
+        """
         encoded: Tensor = self.conditioner(slots, colours, text)
-        return encoded
+        return encoded if coarse is None else encoded + coarse[:, None] * self.coarse
 
     def forward(self, x: Tensor, time: Tensor, condition: Tensor) -> Tensor:
         """Predict clean pictures.

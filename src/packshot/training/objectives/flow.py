@@ -11,7 +11,8 @@ from torch import Tensor
 
 def logit_normal_times(count: int, mean: float, deviation: float, generator: torch.Generator) -> Tensor:
     """(count,) times in (0, 1): sigmoid of a normal (Esser et al. 2024, section 3.1)."""
-    return torch.sigmoid(torch.randn(count, generator=generator) * deviation + mean)
+    draws = torch.randn(count, generator=generator, device=generator.device)
+    return torch.sigmoid(draws * deviation + mean)
 
 
 def noised(pictures: Tensor, noise: Tensor, time: Tensor) -> Tensor:

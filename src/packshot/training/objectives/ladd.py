@@ -20,9 +20,9 @@ def student_times(count: int, start_share: float, latest: float, generator: torc
         count: of times.
         start_share: of zeros.
         latest: 0 to 1.
-        generator: on the CPU.
+        generator: source of all randomness; the times are on its device.
     """
-    draws = torch.rand(2, count, generator=generator)
+    draws = torch.rand(2, count, generator=generator, device=generator.device)
     return draws[0] * latest * (draws[1] >= start_share)
 
 
