@@ -264,6 +264,9 @@ def evaluate(
     features: Annotated[
         list[str] | None, typer.Option(help="judge, efficientnet-lite0 or inception:PATH; may be repeated.")
     ] = None,
+    fine: Annotated[
+        bool, typer.Option("--fine", help="Compare at the pack's own side, with products that have fine pictures.")
+    ] = False,
     result: Annotated[Path | None, typer.Option(help="Also write the numbers here as JSON.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -279,6 +282,7 @@ def evaluate(
         count=count,
         seed=seed,
         features=features or ["judge"],
+        fine_side=backend.side if fine else None,
     )
     identity = {
         "pack": backend.pack.name,
@@ -287,6 +291,7 @@ def evaluate(
         "seed": seed,
         "variety": variety,
         "colour_lock": colour_lock,
+        "fine": fine,
     }
     document = dump({**identity, **report.as_dict()})
     if result is not None:

@@ -12,6 +12,7 @@ import pytest
 import torch
 from numpy.typing import NDArray
 from rich.console import Console
+from training_data import write_drawn_shards
 
 from packshot.colour import oklab_from_srgb
 from packshot.errors import InputError, MissingExtraError, PackError, RequestError
@@ -331,3 +332,35 @@ def test_the_shipped_judge_knows_what_we_ship() -> None:
     wanted += " sunglasses cap socks tie perfume nail_polish lipstick earrings tshirt shirt"
     assert set(wanted.split()) <= set(judge.categories)
     assert judge.resolution == 64
+
+
+class _Sides:
+    """Features that remember how large the pictures were."""
+
+    name = "sides"
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
+        self.seen.append(pictures.shape[1])
+        return np.random.default_rng(len(self.seen)).random((len(pictures), 4), np.float32)
+
+
+@pytest.mark.parametrize(("fine_side", "compared"), [(None, 16), (32, 32)])
+def test_both_sides_are_compared_at_one_size(
+    fine_side: int | None, compared: int, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = write_drawn_shards(tmp_path / "shards", rows=80, fine_side=64)
+    sides = _Sides()
+    monkeypatch.setattr("packshot.evaluation.report.open_features", lambda name, judge: sides)
+    evaluate_pack(
+        lambda rows: (np.full((32, 32, 3), 9, np.uint8) for _ in rows),
+        data,
+        count=12,
+        seed=0,
+        features=["sides"],
+        judge=str(folder),
+        fine_side=fine_side,
+    )
+    assert set(sides.seen) == {compared}

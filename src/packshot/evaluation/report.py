@@ -25,6 +25,7 @@ from packshot.evaluation.metrics import (
     precision_recall,
 )
 from packshot.evaluation.neighbours import Neighbours, find_neighbours
+from packshot.shards import ShardRow, read_dataset
 
 Pixels = NDArray[np.uint8]
 Asked = tuple[Pixels, Wish]
@@ -165,10 +166,12 @@ def evaluate_pack(
     seed: int,
     features: Sequence[str],
     judge: str | None = None,
+    fine_side: int | None = None,
 ) -> EvaluationReport:
     """Evaluate whatever makes pictures from conditions of the test split; categories are balanced.
 
-    The real pictures are those of the drawn products, so that both sides show the same mixture.
+    The real pictures are those of the drawn products, so that both sides show the same mixture. Both are compared at
+    one side, that of the shards' pictures where generated ones are larger: sharpness alone would set them apart.
 
     Args:
         generate: yields one picture a row, in order.
@@ -177,6 +180,8 @@ def evaluate_pack(
         seed: of the draw.
         features: names; see `features.open_features`.
         judge: name or folder of a judge's pack; None takes the shipped one.
+        fine_side: compare with the fine pictures of held-out products, reduced to this side, and pass over products
+            that have none; None compares with the others.
 
     Raises:
         RequestError: `count` is out of range or features are unknown.
@@ -186,16 +191,27 @@ def evaluate_pack(
         raise RequestError("count", f"{count:,}", f"{SMALLEST_COUNT} to {LARGEST_COUNT:,}")
     reader = Judge.open(judge) if judge is not None else Judge.open()
     extractors = [open_features(name, reader) for name in features]
-    conditions = draw_conditions(map(condition_of, read_split(data, "test")), count, seed)
+    held_out = (row for row in read_split(data, "test") if fine_side is None or row.fine_picture is not None)
+    conditions = draw_conditions(map(condition_of, held_out), count, seed)
     drawn = {row.id for row in conditions}
-    real = ((row.pixels, condition_of(row).wish) for row in read_split(data, "test", drawn.__contains__))
+    real = ((_real(row, fine_side), condition_of(row).wish) for row in read_split(data, "test", drawn.__contains__))
+    side = fine_side or int(read_dataset(data)["resolution"])
     return evaluate(
-        _with_wishes(generate(conditions), conditions),
+        _with_wishes((_at_most(pixels, side) for pixels in generate(conditions)), conditions),
         real,
         features=extractors,
         judge=reader,
         train_pictures=(row.pixels for row in read_split(data, "train")),
     )
+
+
+def _real(row: ShardRow, fine_side: int | None) -> Pixels:
+    fine = row.fine_pixels if fine_side else None
+    return row.pixels if fine is None or fine_side is None else _at_most(fine, fine_side)
+
+
+def _at_most(pixels: Pixels, side: int) -> Pixels:
+    return pixels if pixels.shape[0] <= side else resized(pixels[None], side)[0]
 
 
 def compare(name: str, generated: NDArray[np.float32], real: NDArray[np.float32]) -> DistributionScores:

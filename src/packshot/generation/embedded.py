@@ -139,7 +139,7 @@ class EmbeddedBackend:
             raise RequestError(wish, f"pack '{self.pack.name}', a {self.pack.kind}", "a pack of the kind 'flow'")
 
     def _reference(self, path: str) -> Reference:
-        return open_reference(Path(path), int(self._settings["resolution"]))
+        return open_reference(Path(path), self.side)
 
     def generate(self, requests: Iterable[GenerationRequest]) -> Iterator[Result]:
         """Yield every picture of every request, in order; see `Backend.generate`.
@@ -147,6 +147,11 @@ class EmbeddedBackend:
         Several pictures are made at once, so that requests are read somewhat ahead of the results.
         """
         yield from self._side_by_side(self._picture, self._tasks(requests))
+
+    @property
+    def side(self) -> int:
+        """Of the generator's own pictures, before they are enlarged."""
+        return int(self._settings["resolution"])
 
     def small_pictures(
         self,
@@ -243,8 +248,7 @@ class EmbeddedBackend:
                 z /= np.sqrt(np.square(z).mean())
             z *= np.float32(course.variety)  # what the truncation trick does (Brock et al. 2019, section 3.1), by scale
             return np.asarray(session.run(None, {"z": z, "condition": course.wish})[0], np.float32)
-        side = int(self._settings["resolution"])
-        x = random.standard_normal((1, 3, side, side), np.float32)
+        x = random.standard_normal((1, 3, self.side, self.side), np.float32)
         course = _strayed(course, random)
         schedule = times(course.steps, float(self._settings["time_shift"]))
         if start is not None:

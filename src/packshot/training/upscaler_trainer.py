@@ -53,7 +53,7 @@ class UpscalerTrainer:
         self.data, self.generator = data, generator
         self.network = Upscaler(upscaler_spec(recipe))
         self.factor = self.network.spec.factor
-        self.critic = objective.PatchCritic(recipe.network.critic_channels, self.factor)
+        self.critic = objective.PatchCritic(recipe.network.critic_channels)
         start_from(self.network, recipe.loop)
         for network in (self.network, self.critic):
             network.to(device=team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
@@ -76,10 +76,10 @@ class UpscalerTrainer:
         shown: dict[str, Tensor] = {}
         if wish.adversarial and progress >= wish.adversarial_start:
             self.critic.requires_grad_(True)
-            verdict = self._judge(enlarged.detach(), fine, small)
+            verdict = self._judge(enlarged.detach(), fine)
             self.descent_critic.descend({"critic": verdict}, rate, number)
             self.critic.requires_grad_(False)
-            plain, likeness = self._please(enlarged, fine, small)
+            plain, likeness = self._please(enlarged, fine)
             weight = objective.adversarial_weight(
                 progress, wish.adversarial, wish.adversarial_start, wish.adversarial_ramp
             )
@@ -158,14 +158,14 @@ class UpscalerTrainer:
         gradient = self.objective.gradient * objective.gradient_error(enlarged, fine)
         return enlarged, {"pixels": objective.charbonnier(enlarged, fine), "gradient": gradient}
 
-    def _critic_loss(self, enlarged: Tensor, fine: Tensor, small: Tensor) -> Tensor:
+    def _critic_loss(self, enlarged: Tensor, fine: Tensor) -> Tensor:
         with precision(self.recipe, self.team):
-            real, fake = self.critic(fine, small)[0], self.critic(enlarged, small)[0]
+            real, fake = self.critic(fine)[0], self.critic(enlarged)[0]
         return relativistic_discriminator(real.float(), fake.float())
 
-    def _adversarial_loss(self, enlarged: Tensor, fine: Tensor, small: Tensor) -> tuple[Tensor, Tensor]:
+    def _adversarial_loss(self, enlarged: Tensor, fine: Tensor) -> tuple[Tensor, Tensor]:
         with precision(self.recipe, self.team):
-            (real, wanted), (fake, found) = self.critic(fine, small), self.critic(enlarged, small)
+            (real, wanted), (fake, found) = self.critic(fine), self.critic(enlarged)
         return relativistic_generator(real.float(), fake.float()), objective.feature_error(found, wanted)
 
 

@@ -67,15 +67,16 @@ def adversarial_weight(progress: float, weight: float, start: float, ramp: float
 
 
 class PatchCritic(nn.Module):
-    """Judges patches of the enlarged picture (Isola et al. 2017), given the small one it came from.
+    """Judges patches of the enlarged picture (Isola et al. 2017); every layer is 1-Lipschitz (Miyato et al. 2018).
 
-    Every block of 4x4 pixels goes to channels first, beside the small picture's pixel or pixels that it came from.
+    It does not see the small picture: that of a redrawn pair fits the enlargement pixel by pixel and the photograph
+    not at all, so that a critic who compares them learns nothing about looks, and wins without end.
+    Every block of 4x4 pixels goes to channels first.
     """
 
-    def __init__(self, channels: Sequence[int], factor: int) -> None:
+    def __init__(self, channels: Sequence[int]) -> None:
         super().__init__()
-        self.fold = FOLD // factor
-        sizes = [3 * FOLD**2 + 3 * self.fold**2, *channels]
+        sizes = [3 * FOLD**2, *channels]
         self.stages = nn.ModuleList(
             nn.Sequential(
                 nn.utils.spectral_norm(nn.Conv2d(a, b, 3, stride=2 if index else 1, padding=1)),
@@ -83,12 +84,11 @@ class PatchCritic(nn.Module):
             )
             for index, (a, b) in enumerate(pairwise(sizes))
         )
-        self.verdict = nn.Conv2d(sizes[-1], 1, 3, padding=1)
+        self.verdict = nn.utils.spectral_norm(nn.Conv2d(sizes[-1], 1, 3, padding=1))
 
-    def forward(self, picture: Tensor, small: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(N, 3, F H, F W), (N, 3, H, W) -> logits (N, 1, h, w) and the features of every stage."""
-        folded = [F.pixel_unshuffle(picture, FOLD), F.pixel_unshuffle(small, self.fold)]
-        x = torch.cat(folded, dim=1).to(memory_format=torch.channels_last)
+    def forward(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(N, 3, H, W) -> logits (N, 1, h, w) and the features of every stage."""
+        x = F.pixel_unshuffle(picture, FOLD).to(memory_format=torch.channels_last)
         features = []
         for stage in self.stages:
             x = stage(x)
