@@ -52,7 +52,7 @@ class FlowTrainer:
         self.recipe, self.objective, self.drawing, self.team = recipe, recipe.objective, recipe.data, team
         self.catalogue, self.generator = catalogue, generator
         self.network = FlowTransformer(flow_spec(recipe))
-        start_from(self.network, recipe.loop)
+        start_from(self.network, recipe.loop, team)
         self.network.to(team.device)
         synchronised([self.network], team)
         self.average = Average(self.network)

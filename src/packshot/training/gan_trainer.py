@@ -76,7 +76,7 @@ class GanTrainer:
         self.catalogue, self.draws = catalogue, generator
         self.spec = gan_spec(recipe)
         self.generator, self.discriminator = Generator(self.spec), build_discriminator(recipe)
-        start_from(self.generator, recipe.loop)
+        start_from(self.generator, recipe.loop, team)
         if recipe.loop.init_from and not is_pack(recipe.loop.init_from):
             load_model_part(self.discriminator, Path(recipe.loop.init_from), D)
         for network in (self.generator, self.discriminator):

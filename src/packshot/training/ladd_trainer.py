@@ -62,7 +62,7 @@ class LaddTrainer:
         self.recipe, self.objective, self.drawing, self.team = recipe, recipe.objective, recipe.data, team
         self.catalogue, self.draws, wish = catalogue, generator, recipe.objective
         self.student = FlowTransformer(flow_spec(recipe))
-        start_from(self.student, recipe.loop)
+        start_from(self.student, recipe.loop, team)
         spec = self.student.spec
         self.critic = TokenCritic(TokenCriticSpec(wish.critic_blocks, spec.width, self.student.grid, wish.critic_width))
         self.student.to(team.device)

@@ -39,7 +39,7 @@ class MattingTrainer:
         self.network = MattingNetwork(matting_spec(recipe))
         if recipe.network.pretrained:
             load_encoder(self.network, load_lite0("network.pretrained"))
-        start_from(self.network, recipe.loop)
+        start_from(self.network, recipe.loop, team)
         self.network.to(device=team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         synchronised([self.network], team)
         self.average = Average(self.network)

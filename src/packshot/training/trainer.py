@@ -158,7 +158,7 @@ def conditioner_spec(vocabulary: tuple[int, ...], width: int) -> ConditionerSpec
     return ConditionerSpec(vocabulary, COLOUR_FEATURES, TEXT_FEATURES, width)
 
 
-def start_from(network: nn.Module, loop: LoopRecipe) -> None:
+def start_from(network: nn.Module, loop: LoopRecipe, team: Team) -> None:
     """Load the moving average of a run or the weights of a pack, where `loop.init_from` names one; freeze weights.
 
     A seller's own kinds that are new to it start as the known kinds most like them.
@@ -175,7 +175,8 @@ def start_from(network: nn.Module, loop: LoopRecipe) -> None:
     conditioner = getattr(network, "conditioner", None)
     if loop.init_from and isinstance(conditioner, Conditioner):
         for stranger, like in introduce(conditioner, loop.init_from).items():
-            print(f"{stranger}, new to {loop.init_from}, starts as {like}", file=sys.stderr)
+            if team.leads:
+                print(f"{stranger}, new to {loop.init_from}, starts as {like}", file=sys.stderr)
     named = dict(network.named_parameters())
     for beginning in loop.freeze:
         chosen = [parameter for name, parameter in named.items() if name.startswith(beginning)]

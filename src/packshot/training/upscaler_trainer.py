@@ -54,7 +54,7 @@ class UpscalerTrainer:
         self.network = Upscaler(upscaler_spec(recipe))
         self.factor = self.network.spec.factor
         self.critic = objective.PatchCritic(recipe.network.critic_channels)
-        start_from(self.network, recipe.loop)
+        start_from(self.network, recipe.loop, team)
         for network in (self.network, self.critic):
             network.to(device=team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         synchronised([self.network, self.critic], team)

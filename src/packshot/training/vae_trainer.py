@@ -46,7 +46,7 @@ class VaeTrainer:
         self.recipe, self.objective, self.drawing, self.team = recipe, recipe.objective, recipe.data, team
         self.catalogue, self.generator, self.spec = catalogue, generator, vae_spec(recipe)
         self.decoder = Decoder(self.spec)
-        start_from(self.decoder, recipe.loop)
+        start_from(self.decoder, recipe.loop, team)
         self.both = nn.ModuleDict({"decoder": self.decoder, "encoder": Encoder(self.spec)})
         self.both.to(device=team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         synchronised([self.both], team)
