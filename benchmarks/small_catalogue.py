@@ -29,7 +29,7 @@ import numpy as np
 
 from packshot.evaluation.conditions import condition_of, network_inputs
 from packshot.evaluation.features import open_features
-from packshot.evaluation.judge import Judge
+from packshot.evaluation.judge import Judge, resized
 from packshot.evaluation.report import compare
 from packshot.generation.embedded import EmbeddedBackend
 from packshot.images import contact_sheet, save_picture
@@ -47,8 +47,9 @@ Array = np.ndarray
 def write_catalogue(rows: list[ShardRow], source: Path, folder: Path) -> None:
     """Shards of these rows, all for training."""
     folder.mkdir(parents=True)
-    ordered = sorted((replace(row, split="train", fine_picture=None) for row in rows), key=lambda row: row.id)
-    manifest = {**read_dataset(source), "shards": write_shards(ordered, folder, fine_resolution=None)}
+    ordered = sorted((replace(row, split="train") for row in rows), key=lambda row: row.id)
+    manifest = read_dataset(source)
+    manifest["shards"] = write_shards(ordered, folder, fine_resolution=manifest.get("fine_resolution"))
     (folder / MANIFEST).write_text(json.dumps(manifest), encoding="utf-8")
 
 
@@ -123,6 +124,7 @@ def main() -> None:
         for arm in options.arms if size == max(options.sizes) else ["from base"]:
             backend = EmbeddedBackend(str(trained(arm, size, options.out, options.steps)))
             made = np.stack(list(backend.small_pictures(network_inputs(asked))))
+            made = resized(made, int(read_dataset(options.data)["resolution"]))
             features = {name: some(made) for name, some in extractors.items()}
             scores = {name: compare(name, features[name], seen[name][0]) for name in features}
             lite = features["efficientnet-lite0"]

@@ -118,8 +118,9 @@ def test_the_same_generator_state_draws_the_same_batch(shards: Path) -> None:
 
 
 def test_mistakes_are_named(shards: Path, tmp_path: Path) -> None:
-    with pytest.raises(RecipeError, match=r"data\.resolution: got 32; accepted: 16"):
-        load(shards, "data.resolution=32")
+    assert load(shards, "data.resolution=32")[0].coarse.all()
+    with pytest.raises(RecipeError, match=r"data\.resolution: got 64; accepted: 16, .*, to 32: there are no fine ones"):
+        load(shards, "data.resolution=64")
     with pytest.raises(RecipeError, match="category_weights: got 'whatch'"):
         load(shards, "data.category_weights.whatch=2")
     with pytest.raises(RecipeError, match=r"network\.vocabulary: got 2 for category"):

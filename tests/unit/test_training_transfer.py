@@ -81,11 +81,11 @@ def test_a_pack_gives_back_the_weights_it_was_made_of(family: str, pack: str, ho
 
 
 def test_the_shipped_pack_is_a_network_of_the_flow_recipe() -> None:
-    found = FlowTransformer(flow_spec(load_recipe(RECIPES / "flow.toml")))
+    found = FlowTransformer(flow_spec(load_recipe(RECIPES / "flow-128.toml")))
     before = {name: tensor.clone() for name, tensor in found.state_dict().items()}
     load_pack(found, "base")
     after = found.state_dict()
-    assert {name for name, tensor in before.items() if torch.equal(tensor, after[name])} == {"coarse"}
+    assert not [name for name, tensor in before.items() if torch.equal(tensor, after[name])]
 
 
 def test_other_sizes_and_a_growing_network_are_refused(home: Path) -> None:
@@ -118,7 +118,7 @@ def test_an_upscaler_starts_from_a_pack_of_its_own_factor_only(home: Path, tmp_p
 
 def test_a_pack_says_how_much_its_stage_enlarges(home: Path, tmp_path: Path) -> None:
     assert [open_pack(home / name).enlarges for name in ("flow-pack", "twice-pack")] == [4, 2]
-    assert find_pack("base", ("flow",)).enlarges == 4  # made before packs said so
+    assert find_pack("gan", ("gan",)).enlarges == 4  # made before packs said so
     make_pack(home / "gan", str(home / "twice-pack"), home / "card.toml", tmp_path / "lent")
     assert open_pack(tmp_path / "lent").manifest["generation"]["enlarges"] == 2
     with pytest.raises(RecipeError, match="--upscaler: got a run of the family 'gan'"):

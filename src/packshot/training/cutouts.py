@@ -108,7 +108,7 @@ def _products(folder: Path, split: str, recipe: CompositesRecipe) -> Tensor:
         digest.update(row.id.encode())
     cache = folder / f"cutouts-{digest.hexdigest()[:16]}.npz"
     try:
-        with np.load(cache, allow_pickle=False) as kept:
+        with cache.open("rb") as file, np.load(file, allow_pickle=False) as kept:
             return torch.from_numpy(kept["products"])
     except (OSError, ValueError, KeyError, BadZipFile):
         pass  # no cache yet, or a damaged one: it is only a cache

@@ -34,6 +34,8 @@ COLOUR_FEATURES, TEXT_FEATURES = 8, EMBEDDING_LENGTH
 MOST_CAPTIONS = 8
 """Captions that are kept of one row, languages taking turns."""
 TEXT_CACHE = "text.npz"
+MOST_ENLARGED = 2
+"""Times that pictures are enlarged where there is not one fine picture to learn detail from."""
 MOST_SHIFT = 0.03
 """Of pictures that are moved, over the side; by whole pixels, since resampling would blur them."""
 
@@ -120,8 +122,9 @@ def load_catalogue(folder: Path, recipe: DataRecipe, vocabulary: Sequence[int], 
         decoded = list(pool.map(lambda row: _at_resolution(row, recipe.resolution, folder), rows))
     ids = [row.id for row in rows]
     pictures, coarse = zip(*decoded, strict=True)
-    if all(coarse):
-        accepted = f"{rows[0].pixels.shape[0]}, as the pictures of {folder} are: there are no fine ones"
+    own = rows[0].pixels.shape[0]
+    if all(coarse) and recipe.resolution > MOST_ENLARGED * own:
+        accepted = f"{own}, as the pictures of {folder} are, to {MOST_ENLARGED * own}: there are no fine ones"
         raise RecipeError("data.resolution", recipe.resolution, accepted)
     slots, colours = zip(*map(condition_of, rows), strict=True)
     captions = [_captions(row.captions, row.title) for row in rows]
@@ -273,7 +276,7 @@ def _embed_cached(folder: Path, unique: list[str], split: str) -> NDArray[np.flo
     key = hashlib.sha256("\0".join(unique).encode()).hexdigest()
     path = folder / (TEXT_CACHE if split == "train" else f"{split}-{TEXT_CACHE}")
     try:
-        with np.load(path, allow_pickle=False) as cache:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as cache:
             if str(cache["key"]) == key:
                 found: NDArray[np.float16] = cache["embeddings"]
                 return found

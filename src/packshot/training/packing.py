@@ -42,6 +42,8 @@ MATTING_OUTPUTS = {"coverage": "(N, 1, H, W) float32, share of the pixel that th
 UPSCALER = "upscaler.onnx"
 KINDS = {"ladd": "flow"}
 """Kind of the pack of a family, where it is not the family's own name."""
+COARSE_DIGITS = 4
+"""Of the vector that says that a picture is coarse: no graph holds it, and training from a pack needs it."""
 Writer = tuple[Callable[[Path], None], dict[str, Any]]
 """What writes the graphs into a folder, and what the manifest's `generation` says of them."""
 PIXELS = "float32 NCHW sRGB, -1 black, 1 white"
@@ -138,7 +140,8 @@ def _flow_writer(recipe: Recipe, run: Path) -> Writer:
         export.export_flow(network, spec.resolution, spec.width, folder / "generator.onnx")
 
     sampler = "renoise" if recipe.family == "ladd" else "multistep"
-    return write, {"resolution": spec.resolution, "sampler": sampler}
+    coarse = [round(value, COARSE_DIGITS) for value in network.coarse.tolist()]
+    return write, {"resolution": spec.resolution, "sampler": sampler, "coarse": coarse if any(coarse) else []}
 
 
 def _gan_writer(recipe: Recipe, run: Path) -> Writer:

@@ -70,7 +70,7 @@ def redrawn(
     digest = hashlib.sha256(repr(settings).encode() + file.read_bytes() + pictures.numpy().tobytes())
     cache = folder / f"redrawn-{digest.hexdigest()[:16]}.npz"
     try:
-        with np.load(cache, allow_pickle=False) as found:
+        with cache.open("rb") as kept, np.load(kept, allow_pickle=False) as found:
             return torch.from_numpy(found["pictures"])
     except (OSError, ValueError, KeyError, BadZipFile):
         pass  # no cache yet, or a damaged one: it is only a cache

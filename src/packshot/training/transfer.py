@@ -38,7 +38,8 @@ GENERATORS = ("flow", "gan", "vae")
 MATTING = "matting"
 """Kind of packs that cut out."""
 TRAINING_ONLY: tuple[tuple[type[nn.Module], str], ...] = ((MattingNetwork, "early."), (FlowTransformer, "coarse"))
-"""A matting network's early coverage and a flow's word for coarse pictures: no pack holds them; they start anew."""
+"""What no graph needs: a matting network's early coverage, which starts anew, and a flow's word for coarse pictures,
+which stands in the manifest of packs that know one."""
 
 
 def is_pack(place: str) -> bool:
@@ -79,6 +80,8 @@ def load_pack(network: nn.Module, name_or_folder: str) -> None:
     untold = {name for name in own if name.startswith(beginnings)}
     if missing := sorted(own.keys() - state.keys() - untold):
         raise RecipeError("loop.init_from", f"pack '{pack.name}' without {missing[0]}", "a recipe without growing")
+    if coarse := pack.manifest.get("generation", {}).get("coarse"):
+        state["coarse"] = torch.tensor(coarse)
     network.load_state_dict({**{name: own[name] for name in untold}, **state})
 
 
