@@ -46,8 +46,8 @@ demo-edit: $(DEMO_VENV)/.installed-edit ## edited pictures, and sheets of before
 	$(DEMO_EDIT)/badge --background "#f4f1ec" --fit "1000x1000 upscale=yes" --badge "NEW 新品" --sheet $(OUT)/edit/badge.png
 	$(DEMO_EDIT)/turn --cutout --turn 8 --background "#ffffff" --sheet $(OUT)/edit/turn.png
 
-test: lint ## everything: lint, then every test with coverage
-	$(VENV)/bin/python -m pytest --cov --cov-report=term $(PYTEST_ARGS)
+test: lint ## everything: lint, then every test with coverage, as many files at once as there are cores
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed ## format, lint, types and layers, changing nothing
 	$(VENV)/bin/ruff format --check .
