@@ -94,7 +94,7 @@ def open_layers(source: Path | bytes | BinaryIO, *, where: str) -> Layers:
     The pixels of a plain 8-bit sRGB file are those that its decoder gives, byte for byte. Colours of 16 bits are
     reduced to their upper 8.
     """
-    with _opened(source, where) as image:
+    with opened(source, where) as image:
         profile, notes = image.info.get("icc_profile"), _notes(image)
         try:
             upright = ImageOps.exif_transpose(image)
@@ -196,13 +196,18 @@ def encode_webp(pixels: NDArray[np.uint8], *, quality: int | None = None) -> byt
     return buffer.getvalue()
 
 
-def read_recipe(path: Path) -> dict[str, object] | None:
+def read_recipe(source: Path | bytes, *, where: str = "") -> dict[str, object] | None:
     """The recipe inside a picture that `save_picture` wrote, or None where there is none.
+
+    Args:
+        source: a file, or its bytes.
+        where: what to call the picture in error messages; the file's path if left out.
 
     Raises:
         InputError: the file is no readable picture, or its recipe is damaged.
     """
-    with _opened(path, str(path)) as image:
+    path = where or (str(source) if isinstance(source, Path) else "picture")
+    with opened(source, path) as image:
         try:
             text = image.info.get(_RECIPE_KEY) if image.format == "PNG" else _user_comment(image)
         except Exception as error:  # as in open_picture
@@ -300,8 +305,12 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 @contextlib.contextmanager
-def _opened(source: Path | bytes | BinaryIO, where: str) -> Iterator[Image.Image]:
-    """Read only the header and check the size; Pillow's warnings stay inside."""
+def opened(source: Path | bytes | BinaryIO, where: str) -> Iterator[Image.Image]:
+    """Read only the header and check the size; Pillow's warnings stay inside.
+
+    Raises:
+        InputError: no picture of a kind that packshot reads, or more than `MAX_PIXELS`.
+    """
     with contextlib.ExitStack() as stack:
         stack.enter_context(warnings.catch_warnings())
         warnings.simplefilter("ignore")

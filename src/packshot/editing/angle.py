@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from functools import partial
 
 import cv2
@@ -58,7 +59,8 @@ def flip(scene: Scene, axis: str = "horizontal") -> Scene:
     """
     if axis not in _AXES:
         raise RequestError("flip.axis", f"'{axis}'", " or ".join(_AXES))
-    return permuted(scene, partial(np.flip, axis=_AXES[axis]))
+    seen = permuted(scene, partial(np.flip, axis=_AXES[axis]))
+    return replace(seen, light=scene.light and scene.light.mirrored(axis))
 
 
 def turn(scene: Scene, degrees: float) -> Scene:
@@ -79,7 +81,10 @@ def turn(scene: Scene, degrees: float) -> Scene:
     quarters = round(degrees / 90)
     if abs(degrees - 90 * quarters) > _SNAP:
         return _turned(scene, degrees, "turn.degrees")
-    return permuted(scene, partial(np.rot90, k=-quarters)) if quarters % 4 else scene
+    if quarters % 4 == 0:
+        return scene
+    seen = permuted(scene, partial(np.rot90, k=-quarters))
+    return replace(seen, light=scene.light and scene.light.turned(90 * quarters))
 
 
 def tilt(scene: Scene, yaw: float, *, pitch: float = 0.0, view: float = 35.0) -> Scene:
@@ -126,7 +131,8 @@ def _turned(scene: Scene, degrees: float, where: str) -> Scene:
     check_pixels(wide, high, where)
     about, to = ((width - 1) / 2, (height - 1) / 2), ((wide - 1) / 2, (high - 1) / 2)
     turning = np.array([[cos, -sin, 0], [sin, cos, 0], [0, 0, 1]], np.float64)
-    return warped(scene, _translation(*to) @ turning @ _translation(-about[0], -about[1]), (high, wide), where)
+    seen = warped(scene, _translation(*to) @ turning @ _translation(-about[0], -about[1]), (high, wide), where)
+    return replace(seen, light=scene.light and scene.light.turned(degrees))
 
 
 def _outline(scene: Scene) -> Matrix:

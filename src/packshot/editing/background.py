@@ -12,7 +12,8 @@ import numpy as np
 from packshot.colour import linear_from_srgb
 from packshot.editing.blurring import soft
 from packshot.editing.noise import Field, coded, to_bytes
-from packshot.editing.scene import SOLID, Bytes, Scene
+from packshot.editing.place_light import light_in, light_of
+from packshot.editing.scene import SOLID, Bytes, Light, Scene
 from packshot.editing.scene_words import accepted, names_place, understood
 from packshot.editing.scenes import Stand, draw
 from packshot.errors import RequestError
@@ -43,6 +44,7 @@ def background(
     Described places are drawn procedurally from the words known (surfaces, walls, light, colours), in Chinese or
     English; no model makes them, and an unknown word is refused. They show a surface that the product stands on before
     a wall, or with 'flat lay' or 俯拍 the surface from above. Solid pixels and the coverage are never changed.
+    The light of a described place is known, and that of a picture estimated: shadow and relight take it.
 
     Args:
         scene: cut out.
@@ -62,10 +64,28 @@ def background(
     for name, value, low, high in (("match", match, 0, 1), ("blur", blur, 0, 20), ("scale", scale, 0.1, 10)):
         if not low <= value <= high:
             raise RequestError(f"background.{name}", f"{value:g}", f"{low:g} to {high:g}")
-    backdrop = _backdrop(to.strip(), alpha, angle, blur, scale, seed)
+    backdrop = _backdrop(to.strip(), scene.silhouette("background"), angle, blur, scale, seed)
+    scene = replace(scene, backdrop=backdrop, light=place_light(to))
     if backdrop is None or match == 0:
-        return replace(scene, backdrop=backdrop)
-    return replace(scene, backdrop=backdrop, product=_wrapped(scene.product, alpha, backdrop, match))
+        return scene
+    return replace(scene, product=_wrapped(scene.product, alpha, backdrop, match))
+
+
+def place_light(to: str) -> Light | None:
+    """The light of what `background` puts there: None for colours, gradients and paper, which go with any.
+
+    Raises:
+        RequestError: words that are not understood.
+        InputError: the picture cannot be read.
+    """
+    to = to.strip()
+    kind, _, rest = to.partition(":")
+    plain = kind.lower() in ("gradient", "sweep", "transparent") or _colour(to) is not None
+    if plain:
+        return None
+    if (path := _picture(to)) is not None:
+        return light_in(open_picture(path, where=str(path)))
+    return light_of(understood(rest if kind.lower() == "text" else to, "background.to"))
 
 
 def _backdrop(to: str, alpha: Bytes, angle: float, blur: float, scale: float, seed: int) -> Bytes | None:
@@ -79,8 +99,7 @@ def _backdrop(to: str, alpha: Bytes, angle: float, blur: float, scale: float, se
         return _gradient(rest, size, angle)
     if kind.lower() == "sweep":
         return _sweep(_wanted(rest or _SWEEP_COLOUR, "background.to"), alpha)
-    if kind.lower() == "picture" or _names_file(to):
-        path = Path(rest if kind.lower() == "picture" else to)
+    if (path := _picture(to)) is not None:
         return _covering(open_picture(path, where=str(path)), size, blur)
     words = rest if kind.lower() == "text" else to
     if not words.strip() or words.startswith("#"):
@@ -88,13 +107,15 @@ def _backdrop(to: str, alpha: Bytes, angle: float, blur: float, scale: float, se
     return draw(understood(words, "background.to"), size, _stand(alpha), seed=seed, scale=scale)
 
 
-def _names_file(to: str) -> bool:
-    if to.lower().endswith(PICTURE_SUFFIXES):
-        return True
+def _picture(to: str) -> Path | None:
+    """The picture's path, if it is one that is named."""
+    kind, _, rest = to.partition(":")
+    if kind.lower() == "picture":
+        return Path(rest)
     try:
-        return Path(to).is_file()
+        return Path(to) if to.lower().endswith(PICTURE_SUFFIXES) or Path(to).is_file() else None
     except (OSError, ValueError):  # words may be too long for a path
-        return False
+        return None
 
 
 def _colour(text: str) -> Bytes | None:

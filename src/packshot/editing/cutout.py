@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 
 from packshot.editing.foreign import PREFIX, rembg_coverage
+from packshot.editing.glass import with_glass
 from packshot.editing.outline import Floats, Sides, fused_colours, mixture, sides, specks
 from packshot.editing.scene import SOLID, Bytes, Mask, Scene
 from packshot.errors import RequestError
@@ -31,7 +32,7 @@ NOTHING = 0.002
 Window = tuple[slice, slice]
 
 
-def cutout(scene: Scene, pack: str = "cutout") -> Scene:
+def cutout(scene: Scene, pack: str = "cutout", *, glass: str = "no") -> Scene:
     """Cut the product out: soft coverage, colours without the background's, solid pixels copied.
 
     The network's coverage is kept where it is sure. Along the outline each pixel is a mixture I = aF + (1 - a)B of
@@ -41,9 +42,12 @@ def cutout(scene: Scene, pack: str = "cutout") -> Scene:
     Args:
         scene: not cut out yet; one that is keeps its coverage.
         pack: name or folder of a pack of the kind `matting`, or `rembg:` and the name of one of rembg's models.
+        glass: `no`; `auto`: what is nearly as light and colourless as a plain light background lets a new one through;
+            or where the product is glass: boxes `x,y,w,h`, circles `circle:x,y,r`, or a grey picture's path, as for
+            `erase`. See `packshot.editing.glass`.
 
     Raises:
-        RequestError: no product is found, or rembg has no such model.
+        RequestError: no product is found, rembg has no such model, or glass before what is not plain and light.
         PackError: there is no such pack, or it is damaged.
         MissingExtraError: rembg is asked for and not installed.
     """
@@ -58,7 +62,8 @@ def cutout(scene: Scene, pack: str = "cutout") -> Scene:
         alpha[window], colours = _solved(scene.product[window], view, window)
         if colours is not None:
             product[window] = colours
-    return replace(scene, alpha=alpha, product=product)
+    cut = replace(scene, alpha=alpha, product=product)
+    return cut if glass == "no" else with_glass(cut, scene.product, glass)
 
 
 def network_coverage(photo: Bytes, pack: Pack) -> Floats:

@@ -74,6 +74,7 @@ def enlarge(scene: Scene, times: str = "2", *, by: str = "auto") -> Scene:
         backdrop=_behind(scene.backdrop, size),
         shade=_behind(scene.shade, size),
         overlay=overlay,
+        tint=_behind(scene.tint, size),
         placement=None,
         touched=touched,
         reduced=None,

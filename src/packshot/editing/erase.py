@@ -67,8 +67,8 @@ def erase(scene: Scene, mask: str, *, feather: float = 0.0, away: bool = False, 
     return replace(scene, product=product).with_touched(hole)
 
 
-def mask_of(text: str, size: tuple[int, int]) -> Mask:
-    """(H, W) what a mask's text names.
+def mask_of(text: str, size: tuple[int, int], where: str = "erase.mask") -> Mask:
+    """(H, W) what a mask's text names; `where` it was said, for errors.
 
     Raises:
         RequestError: see `erase`.
@@ -76,23 +76,23 @@ def mask_of(text: str, size: tuple[int, int]) -> Mask:
     """
     hole = np.zeros(size, np.uint8)
     parts = [part.strip() for part in text.split(";") if part.strip()]
-    shapes = [_shape(part) for part in parts]
+    shapes = [_shape(part, where) for part in parts]
     if not parts or (None in shapes and len(parts) > 1):
-        raise RequestError("erase.mask", f"'{text}'", _ACCEPTED)
+        raise RequestError(where, f"'{text}'", _ACCEPTED)
     for shape in shapes:
         if shape is None:
-            hole = _picture_mask(Path(text.strip()), size)
+            hole = _picture_mask(Path(text.strip()), size, where)
         elif len(shape) == 3:
             _circle(hole, *shape)
         else:
             x, y, w, h = shape
             hole[max(0, y) : max(0, y + h), max(0, x) : max(0, x + w)] = 1
     if not hole.any():
-        raise RequestError("erase.mask", f"'{text}', which marks nothing", f"a place in {size[1]}×{size[0]} pixels")
+        raise RequestError(where, f"'{text}', which marks nothing", f"a place in {size[1]}×{size[0]} pixels")
     return hole > 0
 
 
-def _shape(text: str) -> tuple[int, ...] | None:
+def _shape(text: str, where: str) -> tuple[int, ...] | None:
     """(x, y, w, h), (x, y, r), or None for what can only be a path."""
     circle = text.lower().startswith("circle:")
     try:
@@ -103,7 +103,7 @@ def _shape(text: str) -> tuple[int, ...] | None:
     if right and max(map(abs, numbers)) < 1_000_000:
         return numbers
     if circle or numbers or not Path(text).suffix:
-        raise RequestError("erase.mask", f"'{text}'", _ACCEPTED)
+        raise RequestError(where, f"'{text}'", _ACCEPTED)
     return None
 
 
@@ -117,11 +117,11 @@ def _circle(hole: Bytes, x: int, y: int, radius: int) -> None:
         hole[top:bottom, left:right] |= ((rows - y) ** 2 + (columns - x) ** 2 <= radius**2).astype(np.uint8)
 
 
-def _picture_mask(path: Path, size: tuple[int, int]) -> Bytes:
-    picture = open_picture(path, where=f"erase.mask {path}")
+def _picture_mask(path: Path, size: tuple[int, int], where: str) -> Bytes:
+    picture = open_picture(path, where=f"{where} {path}")
     if picture.shape[:2] != size:
         got = f"{picture.shape[1]}×{picture.shape[0]} pixels"
-        raise RequestError("erase.mask", got, f"the photo's {size[1]}×{size[0]}")
+        raise RequestError(where, got, f"the photo's {size[1]}×{size[0]}")
     return np.asarray(picture.max(-1) > 127, np.uint8)
 
 

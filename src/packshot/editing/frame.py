@@ -166,7 +166,9 @@ def _scaled(scene: Scene, box: Box, size: tuple[int, int], factor: float) -> Sce
         overlay=overlay,
         placement=None,
         touched=touched,
+        tint=None if scene.tint is None else piece.placed(resized(scene.tint, shape, part), 255),
         reduced=reduction(scene, part, piece.at),
+        light=scene.light,
     )
 
 

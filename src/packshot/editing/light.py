@@ -10,13 +10,14 @@ import numpy as np
 from packshot.colour import linear_from_srgb
 from packshot.editing.blurring import soft
 from packshot.editing.noise import Field, coded, resized
-from packshot.editing.scene import Bytes, Scene
+from packshot.editing.scene import Bytes, Light, Scene
 from packshot.errors import RequestError
 
 DIRECTIONS = {
     "right": 0.0, "above-right": 45.0, "above": 90.0, "top": 90.0, "above-left": 135.0,
     "left": 180.0, "below-left": 225.0, "below": 270.0, "below-right": 315.0,
 }  # fmt: skip
+PLACE = "place"
 _WORKING = 192
 """Pixels of the product's longer side at which its form is estimated: shading has no finer detail than a soft box."""
 _SWEEPS = 160
@@ -31,7 +32,7 @@ _SOFTEST = 0.030
 _STRIP = 512
 
 
-def relight(scene: Scene, direction: str = "left", *, strength: float = 0.5) -> Scene:
+def relight(scene: Scene, direction: str = PLACE, *, strength: float = 0.5) -> Scene:
     """Light the product softly from one side.
 
     Its form is guessed: an inflated silhouette (the root of the solution of Poisson's equation with a constant right
@@ -41,14 +42,15 @@ def relight(scene: Scene, direction: str = "left", *, strength: float = 0.5) -> 
 
     Args:
         scene: cut out.
-        direction: left, right, above, below, above-left and so on, or degrees (0 right, 90 above).
+        direction: left, right, above, below, above-left and so on, or degrees (0 right, 90 above); or `place`: from
+            where the light of the place behind comes, and from the left where that is not known.
         strength: 0 to 1.
 
     Raises:
         RequestError: a value that is not accepted, or nothing cut out.
     """
     alpha = scene.coverage("relight")
-    angle = _angle(direction)
+    angle = _angle(direction, scene.light)
     if not 0 <= strength <= 1:
         raise RequestError("relight.strength", f"{strength:g}", "0 to 1")
     rows, columns = np.flatnonzero((alpha > 0).any(1)), np.flatnonzero((alpha > 0).any(0))
@@ -64,15 +66,18 @@ def relight(scene: Scene, direction: str = "left", *, strength: float = 0.5) -> 
     return replace(scene, product=product).with_touched(alpha > 0)
 
 
-def _angle(direction: str) -> float:
+def _angle(direction: str, light: Light | None) -> float:
     """Radians, counter-clockwise from the right."""
     name = direction.strip().lower().replace(" ", "-").replace("_", "-")
+    if name == PLACE:
+        name = "left" if light is None else str(light.picture_angle)
     try:
         degrees = DIRECTIONS[name] if name in DIRECTIONS else float(name)
         if not np.isfinite(degrees):
             raise ValueError
     except ValueError:
-        raise RequestError("relight.direction", f"'{direction}'", ", ".join(DIRECTIONS) + ", or degrees") from None
+        accepted = ", ".join([PLACE, *DIRECTIONS]) + ", or degrees"
+        raise RequestError("relight.direction", f"'{direction}'", accepted) from None
     return float(np.radians(degrees))
 
 

@@ -17,9 +17,9 @@ from packshot.colour import cielab_from_srgb, delta_e2000
 from packshot.editing.scene import OPAQUE, SOLID, Bytes, Mask, Scene
 
 OUTSIDE, RIM, EXEMPT, KEPT = 0, 250, 254, 255
-"""The map of regions: no product; solid, but next to what is not; product that was meant to change, is covered by an
-overlay, or had pixels that are not whole mixed into it by a resampling; product that is kept. Values from 1 to 249 are
-the coverage where the product is not solid."""
+"""The map of regions: no product; solid, but next to what is not; product that was meant to change, is glass, is under
+an overlay, or had pixels that are not whole mixed into it by a resampling; product that is kept. Values from 1 to 249
+are the coverage where the product is not solid."""
 
 ERODED_PX = 2
 """The kept region stays so far away from pixels that are not solid."""
@@ -48,6 +48,8 @@ def regions(scene: Scene) -> Bytes:
         codes = np.minimum(scene.alpha, RIM)
         side = 2 * ERODED_PX + 1
         codes[cv2.erode((scene.alpha >= SOLID).view(np.uint8), np.ones((side, side), np.uint8)) > 0] = KEPT
+    if (glass := scene.glass) is not None:
+        codes[glass & (codes < RIM)] = EXEMPT
     if scene.reduced is not None:
         codes[(codes == KEPT) & ~scene.reduced.whole_in(scene.size)] = EXEMPT
     for exempt in (scene.touched, None if scene.overlay is None else scene.overlay[..., 3] > 0):

@@ -11,18 +11,21 @@ import shlex
 import tomllib
 import types
 import typing
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from operator import methodcaller
 from pathlib import Path
 
 from packshot.editing.operations import OPERATIONS
-from packshot.editing.scene import Scene
+from packshot.editing.scene import Light, Scene
 from packshot.errors import InputError, MissingExtraError, RequestError
 from packshot.images import write_atomically
 
 Value = str | float | int | bool
 CUT = "cutout"
 """The operation that is put in before a step that needs a cut-out where there is none."""
+LIT = ("shadow", "relight")
+"""Operations that take the light of the place where the user names none."""
 
 _TRUTH = {"yes": True, "true": True, "on": True, "1": True, "no": False, "false": False, "off": False, "0": False}
 _SPOKEN = {str: "text", float: "a number", int: "a whole number", bool: "yes or no"}
@@ -209,17 +212,40 @@ class Edited:
 def run(scene: Scene, steps: Iterable[Step]) -> Edited:
     """Apply steps in order; a cut-out is put in before the first one that needs it, where nothing is cut out yet.
 
+    Shadows and relighting before the step that places the product know the light of that place, too.
+
     Raises:
         PackshotError: what an operation refuses.
     """
     ran: list[Step] = []
-    for step in steps:
+    wanted = list(steps)
+    for number, step in enumerate(wanted, 1):
+        if step.name in LIT and scene.light is None:
+            scene = replace(scene, light=_light_to_come(wanted[number:]))
         if OPERATIONS[step.name].needs_cut:
             scene, added = with_cut(scene)
             ran += added
         scene = _function(step.name)(scene, **step.arguments)
         ran.append(step)
     return Edited(scene, tuple(ran))
+
+
+def _light_to_come(steps: list[Step]) -> Light | None:
+    """The light of the place that a later step puts behind the product, as seen before the turns until then."""
+    turns: list[Callable[[Light], Light]] = []
+    for step in steps:
+        if step.name == "background":
+            from packshot.editing.background import place_light  # OpenCV comes with it
+
+            light = place_light(str(step.arguments["to"]))
+            for undo in reversed(turns):
+                light = light and undo(light)
+            return light
+        if step.name == "flip":
+            turns.append(methodcaller("mirrored", str(step.arguments.get("axis", "horizontal"))))
+        elif step.name == "turn":
+            turns.append(methodcaller("turned", -float(step.arguments["degrees"])))
+    return None
 
 
 def with_cut(scene: Scene) -> tuple[Scene, list[Step]]:
@@ -232,7 +258,8 @@ def with_cut(scene: Scene) -> tuple[Scene, list[Step]]:
 def summary(operation: str) -> str:
     """The first sentence of an operation's description, and its parameters with their defaults."""
     first = (inspect.getdoc(_function(operation)) or "").partition("\n")[0]
-    named = " ".join(f"{p.name}={_quoted(_plain(p.default))}" for p in parameters(operation) if not p.required)
+    optional = [p for p in parameters(operation) if not p.required]
+    named = " ".join(f"{p.name}={'…' if p.default is None else _quoted(_plain(p.default))}" for p in optional)
     return f"{first} [{named}]" if named else first
 
 

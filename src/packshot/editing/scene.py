@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -14,6 +15,8 @@ Mask = NDArray[np.bool_]
 OPAQUE = 255
 SOLID = 250
 """Coverage from which on a pixel counts as the product's own, with nothing of the background in it."""
+GLASS_COVERS = np.uint8(150)
+"""Coverage that glass has for what stands on a ground and casts a shadow: over half, and not all."""
 _STRIP_ROWS = 64
 
 
@@ -58,6 +61,40 @@ class Reduction:
 
 
 @dataclass(frozen=True, slots=True)
+class Light:
+    """Where the light of a place comes from, as far as one main light says it.
+
+    Attributes:
+        towards: x to the right, y up, z to the viewer: a direction from the product to the light, of any length.
+        softness: 0 a hard sun to 1 an overcast sky, as `shadow` takes it.
+    """
+
+    towards: tuple[float, float, float]
+    softness: float = 0.5
+
+    @property
+    def ground_angle(self) -> float:
+        """Degrees on the ground that the product stands on: 0 right, 90 behind, 180 left, 270 before."""
+        return math.degrees(math.atan2(-self.towards[2], self.towards[0])) % 360
+
+    @property
+    def picture_angle(self) -> float:
+        """Degrees in the picture's plane: 0 right, 90 above."""
+        return math.degrees(math.atan2(self.towards[1], self.towards[0])) % 360
+
+    def mirrored(self, axis: str) -> Light:
+        """As seen in a picture that was flipped, "horizontal" or "vertical"."""
+        x, y, z = self.towards
+        return replace(self, towards=(-x, y, z) if axis == "horizontal" else (x, -y, z))
+
+    def turned(self, degrees: float) -> Light:
+        """As seen in a picture that was turned clockwise."""
+        x, y, z = self.towards
+        cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+        return replace(self, towards=(x * cos + y * sin, y * cos - x * sin, z))
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """A picture in layers of one size (H, W), bottom to top: backdrop, shade, product, overlay.
 
@@ -75,6 +112,9 @@ class Scene:
             pixels were resampled, turned or mirrored, so that no pixel of the photo lies in one place any more.
         touched: (H, W) where an operation meant to change the product (recolour, erase); None where nowhere.
         reduced: set where `placement` is None only because fit resampled the photo, once and as a whole.
+        light: of the place behind the product; None where there is no place, or its light cannot be told.
+        tint: (H, W, 3) what of the backdrop's light passes where the product is glass, at most 254; 255 where it is not
+            glass; None without glass. There `alpha` is what the glass adds of its own, such as highlights.
     """
 
     product: Bytes
@@ -85,11 +125,13 @@ class Scene:
     placement: tuple[int, int] | None = (0, 0)
     touched: Mask | None = None
     reduced: Reduction | None = None
+    light: Light | None = None
+    tint: Bytes | None = None
 
     def __post_init__(self) -> None:
         """Refuse layers of different sizes: a bug of an operation, not a user's mistake."""
         size = self.product.shape[:2]
-        for name in ("alpha", "backdrop", "shade", "overlay", "touched"):
+        for name in ("alpha", "backdrop", "shade", "overlay", "tint", "touched"):
             layer = getattr(self, name)
             if layer is not None and layer.shape[:2] != size:
                 raise ValueError(f"{name} is {layer.shape[:2]} where the product is {size}")
@@ -112,6 +154,20 @@ class Scene:
             raise RequestError(operation, "a picture that is not cut out", "a step cutout before it")
         return self.alpha
 
+    @property
+    def glass(self) -> Mask | None:
+        """(H, W) where the product is glass; None without."""
+        return None if self.tint is None else np.asarray(self.tint.min(-1) < OPAQUE)
+
+    def silhouette(self, operation: str) -> Bytes:
+        """The coverage with glass as `GLASS_COVERS`: what stands there and takes light.
+
+        Raises:
+            RequestError: see `coverage`.
+        """
+        alpha, glass = self.coverage(operation), self.glass
+        return alpha if glass is None else np.where(glass, np.maximum(alpha, GLASS_COVERS), alpha)
+
     def with_touched(self, mask: Mask) -> Scene:
         """The scene with these pixels, too, marked as meant to change."""
         return replace(self, touched=mask if self.touched is None else self.touched | mask)
@@ -120,6 +176,7 @@ class Scene:
 def flatten(scene: Scene) -> Bytes:
     """What one sees: (H, W, 3), or (H, W, 4) with straight alpha where there is no backdrop behind a cut-out.
 
+    Glass without a backdrop gets the coverage and colour that look right on white: no file holds a tint.
     Solid pixels of the product are copied. Coverage mixes sRGB values, as every viewer does (Porter and Duff 1984,
     "over"). A shadow without a backdrop becomes black of the coverage that lets the same light through on white.
     """
@@ -131,12 +188,17 @@ def flatten(scene: Scene) -> Bytes:
         backdrop = scene.backdrop
         if scene.shade is not None:
             backdrop = _over(np.zeros_like(backdrop), OPAQUE - scene.shade, backdrop)
+        if scene.tint is not None:
+            backdrop = _tinted(backdrop, scene.tint)
         seen = _over(scene.product, _snapped(scene.alpha), backdrop)
     return seen if scene.overlay is None else _with_overlay(seen, scene.overlay)
 
 
 def _without_backdrop(scene: Scene) -> Bytes:
     assert scene.alpha is not None
+    if scene.tint is not None:
+        colour, alpha = _glass_on_white(scene.product, scene.alpha, scene.tint)
+        return _without_backdrop(replace(scene, product=colour, alpha=alpha, tint=None))
     if scene.shade is None:
         return np.dstack([scene.product, scene.alpha])
     product, dark = _snapped(scene.alpha).astype(np.uint32), 255 - scene.shade.astype(np.uint32)
@@ -144,6 +206,27 @@ def _without_backdrop(scene: Scene) -> Bytes:
     total = product + behind
     colour = (scene.product * product[..., None] + total[..., None] // 2) // np.maximum(total, 1)[..., None]
     return np.dstack([colour, total]).astype(np.uint8)
+
+
+def _tinted(backdrop: Bytes, tint: Bytes) -> Bytes:
+    seen = backdrop.copy()
+    for top in range(0, len(tint), _STRIP_ROWS):
+        rows = slice(top, top + _STRIP_ROWS)
+        seen[rows] = _rounded(backdrop[rows].astype(np.uint16) * tint[rows])
+    return seen
+
+
+def _glass_on_white(product: Bytes, alpha: Bytes, tint: Bytes) -> tuple[Bytes, Bytes]:
+    """Colour and coverage that are as glass before white, and let through what its darkest channel does."""
+    glass = (tint.min(-1) < OPAQUE) & (alpha < SOLID)
+    own, passing = alpha[glass].astype(np.float32)[:, None] / 255, tint[glass].astype(np.float32) / 255
+    least = passing.min(-1, keepdims=True)
+    cover = 1 - (1 - own) * least
+    mixed = own * product[glass] + 255 * (1 - own) * (passing - least)
+    colour, whole = product.copy(), alpha.copy()
+    colour[glass] = np.rint(np.clip(mixed / np.maximum(cover, 1e-6), 0, 255))
+    whole[glass] = np.minimum(np.rint(255 * cover[:, 0]), SOLID - 1)
+    return colour, whole
 
 
 def _with_overlay(seen: Bytes, overlay: Bytes) -> Bytes:

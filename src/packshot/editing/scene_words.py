@@ -55,6 +55,12 @@ LIGHTS: Mapping[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 """How the place is lit."""
+SIDES: Mapping[str, tuple[str, ...]] = {
+    "left": ("from the left", "from left", "left light", "左侧光", "左光", "左侧", "左边"),
+    "right": ("from the right", "from right", "right light", "右侧光", "右光", "右侧", "右边"),
+    "back": ("backlit", "back light", "from behind", "逆光", "背光"),
+}
+"""Where the light comes from."""
 VIEWS: Mapping[str, tuple[str, ...]] = {
     "top": ("flat lay", "flatlay", "from above", "top view", "top down", "overhead", "俯拍", "俯视", "平铺", "顶视"),
 }
@@ -69,7 +75,10 @@ _PLAIN_WORDS = (
     "纹理",
 )  # fmt: skip
 """Understood, and already the case."""
-_ROLES = (("surface", SURFACES), ("wall", WALLS), ("light", LIGHTS), ("view", VIEWS), ("place", {"": _PLAIN_WORDS}))
+_ROLES = (
+    ("surface", SURFACES), ("wall", WALLS), ("light", LIGHTS), ("side", SIDES), ("view", VIEWS),
+    ("place", {"": _PLAIN_WORDS}),
+)  # fmt: skip
 _KEPT = ("colour", "modifier", "filler", "background", "preposition")
 
 
@@ -84,6 +93,7 @@ class Place:
         surface_colour: OKLab; None for the material's own.
         wall_colour: see surface_colour.
         top: seen from straight above: no wall.
+        side: key of `SIDES`: from where the light comes.
     """
 
     surface: str = "paper"
@@ -92,6 +102,7 @@ class Place:
     surface_colour: Oklab | None = None
     wall_colour: Oklab | None = None
     top: bool = False
+    side: str = "left"
 
 
 def understood(text: str, where: str) -> Place:
@@ -118,6 +129,7 @@ def understood(text: str, where: str) -> Place:
         surface_colour=colours.get("surface"),
         wall_colour=colours.get("wall"),
         top=any(span.key("view") for span in spans),
+        side=next((key for span in spans if (key := span.key("side"))), "left"),
     )
 
 
@@ -128,7 +140,7 @@ def names_place(text: str) -> bool:
 
 def accepted() -> str:
     """The words known, the first of each kind in both languages, as a phrase."""
-    kinds = {**SURFACES, **{k: v for k, v in WALLS.items() if k != "plain"}, **LIGHTS, **VIEWS}
+    kinds = {**SURFACES, **{k: v for k, v in WALLS.items() if k != "plain"}, **LIGHTS, **SIDES, **VIEWS}
     named = (f"{words[0]} {next(word for word in words if not word.isascii())}" for words in kinds.values())
     return "a colour, white, transparent, gradient:…, sweep, a picture's path, or words of " + ", ".join(named)
 
@@ -165,7 +177,8 @@ def _usual_wall(surface: str | None) -> str:
 
 
 def _says(span: Span) -> bool:
-    return any(m.role in ("surface", "wall", "light", "colour", "view") for m in span.meanings) or span.kind == "hex"
+    telling = ("surface", "wall", "light", "side", "view", "colour")
+    return any(m.role in telling for m in span.meanings) or span.kind == "hex"
 
 
 def _colour(spans: list[Span]) -> Oklab | None:

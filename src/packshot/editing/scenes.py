@@ -186,18 +186,20 @@ def _focused(whole: Field, edge: int, foot: float, horizon: float) -> Field:
 
 
 def _light(place: Place, size: tuple[int, int], stand: Stand, noise: Noise) -> Field:
-    """(H, W) light: a soft source up left, its fall-off, the lens's corners, and what stands in its way."""
+    """(H, W) light: a soft source on one side, its fall-off, the lens's corners, and what stands in its way."""
     h, w = size
     y, x = np.mgrid[:h, :w].astype(np.float32)
     x, y = x / w, y / h
-    pool = np.exp(-((((x - stand.centre + 0.12) / 0.75) ** 2) + ((y - 0.45) / 0.95) ** 2))
+    side, height = {"left": (-0.12, 0.45), "right": (0.12, 0.45), "back": (0.0, 0.12)}[place.side]
+    pool = np.exp(-((((x - stand.centre - side) / 0.75) ** 2) + ((y - height) / 0.95) ** 2))
     corner = 1 - 0.18 * np.clip(((x - 0.5) ** 2 + (y - 0.5) ** 2) / 0.5, 0, 1)
     strength = 0.55 if "dark" in place.lights else 0.28
     light = (1 - strength + strength * 1.25 * pool) * corner
     if "window" in place.lights:
-        light = light * _panes(x, y, h)
+        light = light * _panes(1 - x if place.side == "right" else x, y, h)
     if "leaves" in place.lights:
-        light = light * _leaves((h, w), noise)
+        leaves = _leaves((h, w), noise)
+        light = light * (leaves[:, ::-1] if place.side == "right" else leaves)
     return np.asarray(light, np.float32)
 
 

@@ -14,6 +14,9 @@ from packshot.editing.scene import Bytes, Scene
 from packshot.errors import RequestError
 
 KINDS = ("contact", "drop", "reflection", "flat")
+_SOFTNESS = 0.5
+_ANGLE = 215.0
+"""Where no light is known: a soft box to the left, a little before the product."""
 _WORKING = 900
 """Pixels of the longer side at which shadows are drawn: they are soft."""
 _PIECE = 0.01
@@ -55,8 +58,8 @@ def shadow(
     kind: str = "contact",
     *,
     strength: float = 0.7,
-    softness: float = 0.5,
-    angle: float = 215.0,
+    softness: float | None = None,
+    angle: float | None = None,
     length: float = 1.0,
 ) -> Scene:
     """Give the product a shadow, or several joined by '+': contact, drop, reflection, flat.
@@ -70,8 +73,9 @@ def shadow(
             on the ground. `reflection`: its mirror image below it, as far as there is room; needs a backdrop. `flat`:
             for what lies or hangs before a surface: a soft shadow beside it.
         strength: 0 to 1.
-        softness: 0 to 1.
-        angle: from where the light comes, in degrees: 0 right, 90 behind (for `flat` above), 180 left, 270 before.
+        softness: 0 to 1; None: the softness of the place's light, or 0.5 where that is not known.
+        angle: from where the light comes, in degrees: 0 right, 90 behind (for `flat` above), 180 left, 270 before;
+            None: from where the place's light comes, or 215 where that is not known.
         length: 0.1 to 3, of a drop shadow against the product's height, of a reflection, of a flat shadow's distance.
 
     Raises:
@@ -83,24 +87,35 @@ def shadow(
         raise RequestError("shadow.kind", f"'{unknown[0]}'", ", ".join(KINDS) + ", joined by +")
     for name, value, low, high in (
         ("strength", strength, 0, 1),
-        ("softness", softness, 0, 1),
+        ("softness", 0 if softness is None else softness, 0, 1),
         ("length", length, 0.1, 3),
     ):
         if not low <= value <= high:
             raise RequestError(f"shadow.{name}", f"{value:g}", f"{low:g} to {high:g}")
+    softness = softness if softness is not None else scene.light.softness if scene.light else _SOFTNESS
     if "reflection" in kinds:
         if scene.backdrop is None:
             raise RequestError("shadow.kind", "a reflection on transparency", "a step background before it")
         scene = replace(scene, backdrop=_mirrored(scene, alpha, strength, softness, length))
-    dark = _darkness(alpha, kinds, (strength, softness, angle, length))
+    dark = _darkness(scene.silhouette("shadow"), kinds, (strength, softness, length), _angles(scene, angle))
     if dark is None:
         return scene
     return replace(scene, shade=_multiplied(scene.shade, dark, alpha.shape))
 
 
-def _darkness(alpha: Bytes, kinds: list[str], settings: tuple[float, float, float, float]) -> Field | None:
+def _angles(scene: Scene, said: float | None) -> tuple[float, float]:
+    """Radians from where the light comes, on the ground and in the picture's plane."""
+    if said is None and scene.light is not None:
+        return float(np.radians(scene.light.ground_angle)), float(np.radians(scene.light.picture_angle))
+    angle = float(np.radians(_ANGLE if said is None else said))
+    return angle, angle
+
+
+def _darkness(
+    alpha: Bytes, kinds: list[str], settings: tuple[float, float, float], angles: tuple[float, float]
+) -> Field | None:
     """(h, w) share of the light that is taken, at the working size; None where nothing is."""
-    strength, softness, angle, length = settings
+    strength, softness, length = settings
     factor = min(1.0, _WORKING / max(alpha.shape))
     size = (max(4, round(alpha.shape[1] * factor)), max(4, round(alpha.shape[0] * factor)))
     cover = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA).astype(np.float32) / 255
@@ -109,9 +124,9 @@ def _darkness(alpha: Bytes, kinds: list[str], settings: tuple[float, float, floa
         if "contact" in kinds:
             light *= 1 - strength * _contact(piece, softness)
         if "drop" in kinds:
-            light *= 1 - strength * _drop(piece, softness, np.radians(angle), length)
+            light *= 1 - strength * _drop(piece, softness, angles[0], length)
     if "flat" in kinds:
-        light *= 1 - strength * _flat(cover, softness, np.radians(angle), length)
+        light *= 1 - strength * _flat(cover, softness, angles[1], length)
     return None if float(light.min()) > 0.998 else np.asarray(1 - light, np.float32)
 
 

@@ -76,7 +76,9 @@ def permuted(scene: Scene, order: Callable[[NDArray[Any]], NDArray[Any]]) -> Sce
         shade=layer(scene.shade),
         overlay=layer(scene.overlay),
         placement=None,
+        tint=layer(scene.tint),
         touched=layer(scene.touched),
+        light=scene.light,
     )
 
 
@@ -100,8 +102,10 @@ def window(scene: Scene, left: int, top: int, size: tuple[int, int]) -> Scene:
         shade=layer(scene.shade, None),
         overlay=layer(scene.overlay, 0),
         placement=placement,
+        tint=layer(scene.tint, 255),
         touched=layer(scene.touched, 0),
         reduced=scene.reduced and scene.reduced.moved(-top, -left),
+        light=scene.light,
     )
 
 
@@ -182,6 +186,7 @@ def warped(scene: Scene, matrix: Matrix, size: tuple[int, int], where: str, *, b
         backdrop=backdrop,
         shade=None if scene.shade is None else _warped_plain(scene.shade, matrix, size),
         overlay=overlay,
+        tint=None if scene.tint is None else _warped_tint(scene.tint, matrix, size),
         placement=None,
         touched=touched,
         reduced=None,
@@ -260,6 +265,13 @@ def _bytes(values: NDArray[np.float32]) -> Bytes:
 def _warped_plain(pixels: Bytes, matrix: Matrix, size: tuple[int, int]) -> Bytes:
     seen = cv2.warpPerspective(pixels, matrix, size[::-1], flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(seen, np.uint8)
+
+
+def _warped_tint(tint: Bytes, matrix: Matrix, size: tuple[int, int]) -> Bytes:
+    white = (OPAQUE,) * 3
+    return np.asarray(
+        cv2.warpPerspective(tint, matrix, size[::-1], flags=cv2.INTER_LINEAR, borderValue=white), np.uint8
+    )
 
 
 def _warped_weighted(product: Bytes, alpha: Bytes, matrix: Matrix, size: tuple[int, int]) -> tuple[Bytes, Bytes]:
