@@ -319,7 +319,7 @@ def test_a_teachers_own_predictions_are_pushed_by_guidance_and_emphasis(shards: 
         torch.nn.init.normal_(parameter, std=0.05)
     slots = torch.tensor([[1, 0, 0, 0, 0], [1, 0, 2, 0, 0], [1, 0, 2, 0, 0]])
     text, colours = torch.randn(3, 512), torch.rand(3, 8)
-    batch = Batch(torch.rand(3, 3, 16, 16), slots, colours, text, slots[:, 0])
+    batch = Batch(torch.rand(3, 3, 16, 16), slots, colours, text, slots[:, 0], torch.zeros(3))
     time, noise = torch.tensor([0.1, 0.1, 0.9]), torch.randn(3, 3, 16, 16)
     found = trainer._target(teacher, batch, time, noise)
     with torch.no_grad():
