@@ -12,7 +12,6 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from packshot.colour import oklab_from_srgb
 from packshot.editing.blurring import soft
@@ -42,10 +41,6 @@ _SPECK = 0.004
 _THINNEST = 0.012
 """Radius of a disc, in shares of the product's longer side, that fits into every piece of glass: glints of chrome are
 thinner."""
-_EDGE, _STEP = 0.01, 0.08
-"""Over a disc of this radius, in shares of the product's longer side, an edge of glass rises by so much in OKLab."""
-_MOST_SMOOTH = 0.3
-"""Share of the border of a piece, within the product, that may be no edge."""
 _SAMPLE = 40_000
 
 
@@ -126,25 +121,11 @@ def _shares(photo: Bytes, behind: Field, where: Mask) -> Field:
     pieces = (share > 0.5).astype(np.uint8)
     _, labels, facts, _ = cv2.connectedComponentsWithStats(pieces)
     large = facts[:, cv2.CC_STAT_AREA] >= max(4, _SPECK * int(where.sum()))
-    large &= ~_faded(distance, labels, where)
     wide = cv2.erode(pieces, _disc(max(1, round(_THINNEST * max(where.shape)))), borderValue=0)
     large &= np.bincount(labels[wide > 0], minlength=len(large)) > 0
     large[0] = False
     belongs = cv2.dilate(large[labels].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return np.where(belongs, share, 0).astype(np.float32)
-
-
-def _faded(distance: Field, labels: NDArray[np.int32], where: Mask) -> NDArray[np.bool_]:
-    """Which pieces end, for the most part, where nothing is seen to end: a solid's light side, or half a lens."""
-    disc = _disc(max(1, round(_EDGE * max(where.shape))))
-    rise = cv2.dilate(distance, disc) - cv2.erode(distance, disc)
-    inner = cv2.erode(where.astype(np.uint8), disc, borderValue=0) > 0
-    others = cv2.dilate((labels == 0).astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
-    border = np.where(inner & others, labels, 0).ravel()
-    count = int(labels.max()) + 1
-    lengths = np.bincount(border, minlength=count)
-    smooth = np.bincount(border, (rise < _STEP).ravel(), minlength=count)
-    return np.asarray((smooth > _MOST_SMOOTH * lengths) & (lengths > 0))
 
 
 def _solved(product: Bytes, alpha: Bytes, behind: Field, share: Field) -> tuple[Bytes, Bytes, Bytes]:
@@ -171,10 +152,7 @@ def _added(ratio: Field, glass: Mask) -> Field:
     """(h, w) coverage by reflected white: a little everywhere, more in what is brighter than the glass around it."""
     grey = np.clip(ratio.min(-1), 0, 1).astype(np.float32)
     radius = max(1, round(_HIGHLIGHT * max(grey.shape)))
-    closed = cv2.morphologyEx(
-        np.where(glass, grey, np.float32(1)), cv2.MORPH_CLOSE, _disc(max(1, radius // 2))
-    )  # print
-    opened = cv2.morphologyEx(closed, cv2.MORPH_OPEN, _disc(radius))
+    opened = cv2.morphologyEx(np.where(glass, grey, np.float32(1)), cv2.MORPH_OPEN, _disc(radius))
     around = np.minimum(soft(np.asarray(opened, np.float32), radius / 2), grey)
     told = np.clip((_CLEAR - around) / 0.1, 0, 1)
     shine = told * (grey - around) / np.maximum(1 - around, 0.05)
