@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from command_line import Done, packshot, packshot_process
 
 from packshot.colour import main_colours, oklab_from_srgb
 from packshot.errors import RequestError
@@ -98,27 +98,36 @@ def test_four_pictures_of_a_prompt_differ(pictures: dict[str, list[np.ndarray]])
                 assert np.abs(first.astype(int) - second)[product].mean() > 6
 
 
-@pytest.mark.parametrize("prompt", ["silver watch", "blue backpack"])
-def test_a_photo_alone_becomes_variations_of_what_it_shows(prompt: str, tmp_path: Path) -> None:
-    result = next(iter(open_backend().generate([GenerationRequest(prompt, 1, seed=1)])))
-    save_picture(result.pixels, tmp_path / "photo.png")
-    command = [sys.executable, "-m", "packshot", "generate", "--variations", "photo.png", "--count", "2", "--seed", "1"]
-    done = subprocess.run([*command, "--json"], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+@pytest.mark.parametrize(
+    ("prompt", "shown", "run"), [("silver watch", "watch", packshot_process), ("蓝色双肩包", "backpack", packshot)]
+)
+def test_a_photo_alone_becomes_variations_of_what_it_shows(
+    prompt: str,
+    shown: str,
+    run: Callable[..., Done],
+    pictures: dict[str, list[np.ndarray]],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    save_picture(pictures[prompt][0], tmp_path / "photo.png")
+    monkeypatch.chdir(tmp_path)
+    command = ("generate", "--variations", "photo.png", "--count", 2, "--seed", 1)
+    done = run(*command, "--json")
     assert done.returncode == 0, done.stderr
     recipes = [row["recipe"]["request"] for row in json.loads(done.stdout)["pictures"]]
-    assert [recipe["prompt"] for recipe in recipes] == [prompt.split()[1]] * 2
+    assert [recipe["prompt"] for recipe in recipes] == [shown] * 2
     assert {recipe["like"] for recipe in recipes} == {"photo.png"}
     for more in (["red shoe"], ["--like", "photo.png"]):
-        done = subprocess.run([*command, *more], cwd=tmp_path, capture_output=True, text=True, timeout=120)
+        done = packshot(*command, *more)
         assert done.returncode == 2 and done.stderr.startswith("packshot: --variations: got a prompt or --like")
 
 
-def test_a_photo_of_nothing_known_asks_for_a_prompt(tmp_path: Path) -> None:
+def test_a_photo_of_nothing_known_asks_for_a_prompt(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pixels = np.full((200, 200, 3), 255, np.uint8)
     pixels[90:110, 20:180] = (120, 200, 40)
     pixels[20:180, 90:110] = (120, 60, 200)
     save_picture(pixels, tmp_path / "cross.png")
-    command = [sys.executable, "-m", "packshot", "generate", "--variations", "cross.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    monkeypatch.chdir(tmp_path)
+    done = packshot("generate", "--variations", "cross.png")
     assert done.returncode == 2 and len(done.stderr.strip().splitlines()) == 1
     assert "a photo that shows nothing for sure" in done.stderr and not list(tmp_path.glob("out/*"))
