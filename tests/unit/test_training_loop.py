@@ -5,8 +5,6 @@ import errno
 import json
 import os
 import signal
-import socket
-import subprocess
 import sys
 from collections.abc import Callable
 from copy import deepcopy
@@ -17,7 +15,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from safetensors.torch import load_file  # noqa: E402
+from tiny_runs import RECIPES, TELLING, families, run, weights  # noqa: E402
 from training_data import write_drawn_shards  # noqa: E402
 
 from packshot.errors import InputError, MissingExtraError, OutputError, RecipeError  # noqa: E402
@@ -29,7 +27,6 @@ from packshot.training.families import build_trainer, load_data  # noqa: E402
 from packshot.training.flow_trainer import FlowTrainer  # noqa: E402
 from packshot.training.gan_trainer import GanTrainer  # noqa: E402
 from packshot.training.ladd_trainer import LaddTrainer  # noqa: E402
-from packshot.training.loop import train  # noqa: E402
 from packshot.training.muon import Muon  # noqa: E402
 from packshot.training.objectives.flow import noised  # noqa: E402
 from packshot.training.precision import bfloat16_is_fast, mixed_precision  # noqa: E402
@@ -38,37 +35,12 @@ from packshot.training.schedule import average_decay, rate_factor  # noqa: E402
 from packshot.training.trainer import TrainingDiverged  # noqa: E402
 from packshot.training.vae_trainer import VaeTrainer  # noqa: E402
 
-RECIPES = Path(__file__).parents[2] / "recipes"
 TRAINERS = {"flow": FlowTrainer, "gan": GanTrainer, "ladd": LaddTrainer, "vae": VaeTrainer}
-TELLING = {"flow": "loss", "gan": "d_category", "vae": "reconstruction"}
-"""What falls in the log of a family; where two networks finish a trained flow, nothing must."""
-families = pytest.mark.parametrize("family", ["flow", "gan", "ladd", "vae"])
 
 
 @pytest.fixture(scope="module")
 def shards(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_drawn_shards(tmp_path_factory.mktemp("data") / "shards")
-
-
-def run(family: str, shards: Path, out: Path, *settings: str) -> loop.TrainingReport:
-    settings = (*beginning(family, shards), *settings)
-    return train(RECIPES / f"tiny-{family}.toml", shards, out, overrides=settings, progress=False)
-
-
-def beginning(family: str, shards: Path) -> list[str]:
-    """The setting that names the flow to finish, trained once for these shards; nothing for other families."""
-    if family != "ladd":
-        return []
-    flow = shards.with_name("flow")
-    if not flow.exists():
-        run("flow", shards, flow)
-    return [f"loop.init_from={flow}"]
-
-
-def weights(out: Path, part: str) -> dict[str, torch.Tensor]:
-    folder = checkpoints.latest_checkpoint(out)
-    assert folder is not None
-    return load_file(folder / f"{part}.safetensors")
 
 
 def before_step(monkeypatch: pytest.MonkeyPatch, family: str, number: int, act: Callable[[], Any]) -> None:
@@ -395,49 +367,3 @@ def test_schedule_warms_up_stays_and_decays() -> None:
     assert average_decay(1, recipe) == pytest.approx(2 / 11)
     assert average_decay(5999, recipe) == pytest.approx(0.9983, abs=1e-3)
     assert average_decay(100_000, recipe) == 0.9995
-
-
-MEMBER = """
-import hashlib, os, sys
-from pathlib import Path
-from packshot.training import loop
-
-go, runs = loop._Run.go, []
-loop._Run.go = lambda self, progress: runs.append(self) or go(self, progress)
-recipe, shards, out = map(Path, sys.argv[1:4])
-loop.train(recipe, shards, out, overrides=sys.argv[4:], progress=False)
-digest = hashlib.sha256()
-for name, tensor in sorted(runs[0].trainer.state()["model"].items()):
-    digest.update(tensor.contiguous().numpy())
-(out / f"digest-{os.environ['RANK']}").write_text(digest.hexdigest())
-"""
-"""One process of a team; tells a hash of its weights at the end."""
-
-
-@pytest.mark.slow
-@families
-def test_two_processes_train_as_one(family: str, shards: Path, tmp_path: Path) -> None:
-    out, settings = tmp_path / "out", [*beginning(family, shards), "loop.steps=40", "loop.log_every=20"]
-    run(family, shards, tmp_path / "alone", *settings)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    arguments = [sys.executable, "-c", MEMBER, str(RECIPES / f"tiny-{family}.toml"), str(shards), str(out), *settings]
-    path = os.pathsep.join(entry for entry in sys.path if entry)
-    team = {"PYTHONPATH": path, "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port)}
-    members = [
-        subprocess.Popen(arguments, env={**os.environ, **team, "RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(2)
-    ]
-    assert [member.wait(timeout=120) for member in members] == [0, 0]
-    assert (out / "digest-0").read_text() == (out / "digest-1").read_text()
-    alone, together = (
-        [json.loads(line) for line in (folder / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-        for folder in (tmp_path / "alone", out)
-    )
-    name = TELLING.get(family, "g_distillation")
-    assert [line["step"] for line in together] == [20, 40]
-    assert family not in TELLING or together[1][name] < together[0][name]
-    assert together[1][name] == pytest.approx(alone[1][name], rel=0.5)
-    assert all(tensor.isfinite().all() for tensor in weights(out, "model").values())
-    assert weights(out, "generators")["states"].shape[0] == 2
