@@ -73,9 +73,9 @@ def test_looking_changes_no_prediction() -> None:
 def test_one_evaluation_becomes_sharp(tmp_path: Path) -> None:
     """At once from noise a flow gives the mean of what could be there; finished, it gives edges."""
     shards = write_drawn_shards(tmp_path / "shards", rows=48, varied=True)
-    settings = ["loop.batch=16", "optimiser.learning_rate=0.003", "loop.steps=200"]
+    settings = ["loop.batch=16", "optimiser.learning_rate=0.003", "loop.steps=160"]
     train(RECIPES / "tiny-flow.toml", shards, tmp_path / "flow", overrides=settings, progress=False)
-    settings = ["loop.batch=16", "optimiser.learning_rate=0.001", "optimiser.betas=[0.0, 0.99]", "loop.steps=120"]
+    settings = ["loop.batch=16", "optimiser.learning_rate=0.001", "optimiser.betas=[0.0, 0.99]", "loop.steps=60"]
     settings += ["objective.distillation=0", "objective.watch.every=0", f"loop.init_from={tmp_path / 'flow'}"]
     train(RECIPES / "tiny-ladd.toml", shards, tmp_path / "finished", overrides=settings, progress=False)
     recipe = load_recipe(RECIPES / "tiny-flow.toml")

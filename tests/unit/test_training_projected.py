@@ -65,12 +65,12 @@ def test_a_run_trains_the_critics_alone_and_can_be_read_again(tmp_path: Path) ->
     shards = write_drawn_shards(tmp_path / "shards")
     settings = [*PROJECTED, "objective.watch.every=0"]
     models = []
-    for steps in (1, 4):
-        overrides = [*settings, f"loop.steps={steps}"]
-        out = tmp_path / str(steps)
-        assert train(TINY, shards, out, overrides=overrides, progress=False).step == steps
-        assert train(TINY, shards, out, overrides=overrides, progress=False).step == steps  # what was saved can be read
-        models.append(load_file(find_average(out).with_name("model.safetensors")))
+    for steps in (1, 2):  # the second time, what was saved is read and gone on from
+        assert (
+            train(TINY, shards, tmp_path / "run", overrides=[*settings, f"loop.steps={steps}"], progress=False).step
+            == steps
+        )
+        models.append(load_file(find_average(tmp_path / "run").with_name("model.safetensors")))
     early, late = models
     learnt = {name for name in late if not torch.equal(late[name], early[name])}
     assert not any("mixing" in name for name in learnt) and any("mixing" in name for name in late)
