@@ -47,7 +47,8 @@ demo-edit: $(DEMO_VENV)/.installed-edit ## edited pictures, and sheets of before
 	$(DEMO_EDIT)/turn --cutout --turn 8 --background "#ffffff" --sheet $(OUT)/edit/turn.png
 
 test: lint ## everything: lint, then every test with coverage, as many files at once as there are cores
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile --cov --cov-report=term $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
+	--cov --cov-report=term $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed ## format, lint, types and layers, changing nothing
 	$(VENV)/bin/ruff format --check .
