@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -67,6 +68,16 @@ def test_looking_changes_no_prediction() -> None:
     predicted, tokens = network.look(x, time, condition, (1, 2))
     torch.testing.assert_close(predicted, network(x, time, condition))
     assert [some.shape for some in tokens] == [(2, 16, 32)] * 2 and not torch.equal(*tokens)
+
+
+def test_patches_are_compared_in_pairs_and_not_where_there_is_no_detail() -> None:
+    above, below = torch.zeros(2, 1, 2, 2, requires_grad=True), torch.zeros(2, 1, 2, 2)
+    below[1] = 5.0
+    gap = ladd.patch_gap(above, below, torch.tensor([0.0, 1.0]))
+    assert gap.item() == pytest.approx(math.log(2))  # of the first alone
+    (gradient,) = torch.autograd.grad(gap, above)
+    assert (gradient[0] < 0).all() and not gradient[1].any()
+    assert ladd.patch_gap(above, below, torch.ones(2)).item() == 0.0
 
 
 @pytest.mark.slow

@@ -21,9 +21,10 @@ from packshot.training import checkpoint as checkpoints  # noqa: E402
 from packshot.training import redraws  # noqa: E402
 from packshot.training.fine_pictures import FinePictures, draw_crops, load_fine_pictures  # noqa: E402
 from packshot.training.loop import TrainingReport, train  # noqa: E402
+from packshot.training.networks.critic import PatchCritic  # noqa: E402
 from packshot.training.networks.flow import FlowTransformer  # noqa: E402
 from packshot.training.networks.upscaler import Upscaler, UpscalerSpec  # noqa: E402
-from packshot.training.objectives.upscale import PatchCritic, adversarial_weight, degrade, psnr, reduced  # noqa: E402
+from packshot.training.objectives.upscale import adversarial_weight, degrade, psnr, reduced  # noqa: E402
 from packshot.training.recipe import load_recipe  # noqa: E402
 from packshot.training.sections import FinePicturesRecipe  # noqa: E402
 from packshot.training.upscaler_trainer import UpscalerTrainer, upscaler_spec  # noqa: E402

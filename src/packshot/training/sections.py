@@ -247,7 +247,9 @@ class LaddObjectiveRecipe:
         penalty: gamma of the gradient penalties on the features of real and made pictures; 0 for none.
         distillation: weight of the distance to what the teacher makes of the student's pictures; 0 for none.
         guidance: of the teacher in that.
-        discriminator_rate: the critic's learning rate over the student's.
+        patch_channels: of the stages of the critic of patches.
+        patch_weight: of its verdict on the student's fine pictures; 0 for none.
+        discriminator_rate: the critics' learning rate over the student's.
         watch: for mode collapse; an alarm strengthens the penalty.
     """
 
@@ -260,6 +262,8 @@ class LaddObjectiveRecipe:
     penalty: Annotated[float, Within(0, 1000)]
     distillation: Annotated[float, Within(0, 100)]
     guidance: Annotated[float, Within(0, 20)]
+    patch_channels: Annotated[tuple[int, ...], Within(4, 4096)]
+    patch_weight: Annotated[float, Within(0, 100)]
     discriminator_rate: Annotated[float, Within(0.01, 100)]
     watch: WatchRecipe
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from packshot.training.distributed import Team
 from packshot.training.fine_pictures import FinePictures, draw_crops
+from packshot.training.networks.critic import PatchCritic
 from packshot.training.networks.upscaler import Upscaler, UpscalerSpec
 from packshot.training.objectives import upscale as objective
 from packshot.training.objectives.gan import relativistic_discriminator, relativistic_generator
@@ -53,7 +54,7 @@ class UpscalerTrainer:
         self.data, self.generator = data, generator
         self.network = Upscaler(upscaler_spec(recipe))
         self.factor = self.network.spec.factor
-        self.critic = objective.PatchCritic(recipe.network.critic_channels)
+        self.critic = PatchCritic(recipe.network.critic_channels)
         start_from(self.network, recipe.loop, team)
         for network in (self.network, self.critic):
             network.to(device=team.device, memory_format=torch.channels_last)  # type: ignore[call-overload]

@@ -1,7 +1,8 @@
-"""Small heads on the tokens of a frozen flow transformer: a discriminator that begins with knowing products.
+"""Discriminators beside the GAN's own: of a frozen flow transformer's tokens, and of patches of pixels.
 
-Latent adversarial diffusion distillation (Sauer et al. 2024, LADD, section 3): the network that learnt to remove noise
-is the feature network of a projected discriminator (Sauer et al. 2021), which so needs no pictures from elsewhere.
+The first begins with knowing products (latent adversarial diffusion distillation; Sauer et al. 2024, LADD, section 3):
+the network that learnt to remove noise is the feature network of a projected discriminator (Sauer et al. 2021), which
+so needs no pictures from elsewhere. The second sees surfaces, and nothing of what a product is.
 """
 
 from __future__ import annotations
@@ -9,10 +10,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+FOLD = 4
+"""Pixels, each way, that a critic of patches sees as one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +77,33 @@ class TokenCritic(nn.Module):
             (N, heads * grid²) logits.
         """
         return torch.cat([head(some, condition) for head, some in zip(self.heads, tokens, strict=True)], dim=1)
+
+
+class PatchCritic(nn.Module):
+    """Judges patches of a picture (Isola et al. 2017); every layer is 1-Lipschitz (Miyato et al. 2018).
+
+    It sees no condition. Of an upscaler's small picture it must not: that of a redrawn pair fits the enlargement pixel
+    by pixel and the photograph not at all, so that a critic who compares them learns nothing about looks, and wins
+    without end. Every block of 4x4 pixels goes to channels first.
+    """
+
+    def __init__(self, channels: Sequence[int]) -> None:
+        super().__init__()
+        sizes = [3 * FOLD**2, *channels]
+        self.stages = nn.ModuleList(
+            nn.Sequential(
+                nn.utils.spectral_norm(nn.Conv2d(a, b, 3, stride=2 if index else 1, padding=1)),
+                nn.LeakyReLU(0.2),
+            )
+            for index, (a, b) in enumerate(pairwise(sizes))
+        )
+        self.verdict = nn.utils.spectral_norm(nn.Conv2d(sizes[-1], 1, 3, padding=1))
+
+    def forward(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]:
+        """(N, 3, H, W) -> logits (N, 1, h, w) and the features of every stage."""
+        x = F.pixel_unshuffle(picture, FOLD).to(memory_format=torch.channels_last)
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x)
+        return self.verdict(x), features

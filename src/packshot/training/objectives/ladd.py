@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 Score = Callable[[Sequence[Tensor]], Tensor]
@@ -47,3 +48,15 @@ def distillation(fake: Tensor, told: Tensor, untold: Tensor, guidance: float) ->
     """
     target = untold + guidance * (told - untold)
     return (fake - target.detach().clamp(-1, 1)).square().mean()
+
+
+def patch_gap(above: Tensor, below: Tensor, coarse: Tensor) -> Tensor:
+    """E[softplus(below - above)] over the patches of fine pictures, paired (Huang et al. 2024, R3GAN, eq. 2).
+
+    Args:
+        above: (N, 1, h, w) logits of what shall be seen as better: real ones for the critic, made ones for the maker.
+        below: the same of their partners.
+        coarse: (N,) 1 for pictures without detail, whose surfaces teach nothing.
+    """
+    weights = (1 - coarse).view(-1, 1, 1, 1).expand_as(above)
+    return (F.softplus(below - above) * weights).sum() / weights.sum().clamp(min=1)

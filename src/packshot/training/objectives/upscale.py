@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
-
-FOLD = 4
-"""Pixels of the enlarged picture, each way, that the critic sees as one."""
+from torch import Tensor
 
 
 def degrade(fine: Tensor, factor: int, generator: torch.Generator) -> Tensor:
@@ -64,36 +60,6 @@ def psnr(found: Tensor, wanted: Tensor) -> Tensor:
 def adversarial_weight(progress: float, weight: float, start: float, ramp: float) -> float:
     """The critic's weight at a share of the run: 0 up to `start`, then rising over `ramp` to `weight`."""
     return weight * min(1.0, max(0.0, progress - start) / ramp)
-
-
-class PatchCritic(nn.Module):
-    """Judges patches of the enlarged picture (Isola et al. 2017); every layer is 1-Lipschitz (Miyato et al. 2018).
-
-    It does not see the small picture: that of a redrawn pair fits the enlargement pixel by pixel and the photograph
-    not at all, so that a critic who compares them learns nothing about looks, and wins without end.
-    Every block of 4x4 pixels goes to channels first.
-    """
-
-    def __init__(self, channels: Sequence[int]) -> None:
-        super().__init__()
-        sizes = [3 * FOLD**2, *channels]
-        self.stages = nn.ModuleList(
-            nn.Sequential(
-                nn.utils.spectral_norm(nn.Conv2d(a, b, 3, stride=2 if index else 1, padding=1)),
-                nn.LeakyReLU(0.2),
-            )
-            for index, (a, b) in enumerate(pairwise(sizes))
-        )
-        self.verdict = nn.utils.spectral_norm(nn.Conv2d(sizes[-1], 1, 3, padding=1))
-
-    def forward(self, picture: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """(N, 3, H, W) -> logits (N, 1, h, w) and the features of every stage."""
-        x = F.pixel_unshuffle(picture, FOLD).to(memory_format=torch.channels_last)
-        features = []
-        for stage in self.stages:
-            x = stage(x)
-            features.append(x)
-        return self.verdict(x), features
 
 
 def feature_error(found: Sequence[Tensor], wanted: Sequence[Tensor]) -> Tensor:
