@@ -33,6 +33,8 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G and B in the luma of ITU-R BT.601."""
 TYPICAL, STRAYING = 3.0, 0.1
 """What variety does to a flow: added guidance at 0, and at 2 the noise on the condition over its deviation."""
+FURTHEST = 1.6
+"""To how much of its length a step between two embeddings may be prolonged; twice the length is no product any more."""
 ONE_EVALUATION = {"steps": 1, "guidance": 1.0, "emphasis": 0.0}
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -256,11 +258,17 @@ class EmbeddedBackend:
             if now >= 1:
                 return picture
             x, schedule = np.asarray(now * picture + (1 - now) * x, np.float32), times_from(now, schedule)
-        low, high = self._settings["guidance_interval"]
 
         def predicted(x: Array, t: float, condition: Array) -> Array:
             inputs = {"x": x, "time": np.array([t], np.float32), "condition": condition}
             return np.asarray(session.run(None, inputs)[0], np.float32)
+
+        if self._settings["sampler"] == "renoise":
+            led = _led(course)
+            return sample_renoised(
+                lambda x, t: predicted(x, t, led), x, schedule, lambda: random.standard_normal(x.shape, np.float32)
+            )
+        low, high = self._settings["guidance_interval"]
 
         def denoise(x: Array, t: float) -> Array:
             wished = led = predicted(x, t, course.wish)
@@ -273,8 +281,6 @@ class EmbeddedBackend:
                 led = led + course.emphasis * (wished - predicted(x, t, course.plain))
             return led
 
-        if self._settings["sampler"] == "renoise":
-            return sample_renoised(denoise, x, schedule, lambda: random.standard_normal(x.shape, np.float32))
         return sample_flow(denoise, x, schedule)
 
     def _enlarge(self, small: Array) -> Array:
@@ -290,6 +296,23 @@ class EmbeddedBackend:
         luma = np.asarray(Image.fromarray(luma).filter(ImageFilter.MedianFilter(3)))
         detail = luma / np.float32(127.5) - 1 - np.tensordot(LUMA, plain, 1)
         return np.asarray((plain + detail)[None], np.float32)
+
+
+def _led(course: _Course) -> Array:
+    """(1, width) condition, moved as guidance and emphasis ask, at no cost.
+
+    For flows that were finished adversarially: their predictions under two conditions are pictures of two products, and
+    not two averages of which the difference says what the condition does. Their embeddings can be moved, a little.
+    """
+    led = course.away + _tempered(course.guidance, FURTHEST) * (course.wish - course.away)
+    if course.emphasis and course.plain is not None:
+        led = led + (_tempered(1 + course.emphasis, FURTHEST) - 1) * (course.wish - course.plain)
+    return np.asarray(led, np.float32)
+
+
+def _tempered(scale: float, most: float) -> float:
+    """A scale above 1 brought between 1 and `most`."""
+    return scale if scale <= 1 else 1 + (most - 1) * (1 - 1 / scale)
 
 
 def _strayed(course: _Course, random: np.random.Generator) -> _Course:
