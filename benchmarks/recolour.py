@@ -3,9 +3,12 @@
     python benchmarks/recolour.py --data ../shared/data
 
 Pairs are found by rule in the catalogue: titles that differ in colour words only, silhouettes and edges that agree. The
-target is the median colour of the true photo where the two differ, as a hex code. Three arms: the part is given (where
-the photos truly differ), `recolour` finds the part alone, and a plain shift of CIELAB by the difference of the medians
-within the given part. Differences are ΔE2000, pixel by pixel, their median over each pair, then over the pairs.
+target is the median colour of the true photo where the two differ, as a hex code. Arms: the part is given (where the
+photos truly differ), the part is given and the look of the true photo with it (as `photo:PATH` does: how its lightness
+and shades are spread, not where), `recolour` finds the part alone, a plain shift of CIELAB by the difference of the
+medians within the given part, and what no editor could have: maps fitted to the answer (`recolour_floor.py`).
+Differences are ΔE2000, pixel by pixel, their median over each pair, then over the pairs. Pairs that share a photo lie
+in the same half.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import hashlib
 import io
 import json
 import re
+import zlib
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -25,10 +29,12 @@ from typing import Any
 import cv2
 import numpy as np
 import pyarrow.parquet as pq
+import recolour_floor
 from numpy.typing import NDArray
 from PIL import Image
 
-from packshot.colour import cielab_from_srgb, delta_e2000, srgb_from_oklab
+from packshot.colour import cielab_from_srgb, delta_e2000, oklab_from_srgb, srgb_from_oklab
+from packshot.editing.dye import Look
 from packshot.editing.part import Part, median_colour
 from packshot.editing.recolour import dyed, recolour
 from packshot.editing.scene import Scene
@@ -42,6 +48,8 @@ SAME_OUTLINE, SAME_EDGES = 0.96, 0.8
 APART = 10.0
 """Pairs whose photos differ less than this, in ΔE2000 over the part, are no two colours."""
 DIFFERS = 6.0
+ALIKE = 0.8
+"""Correlation of the two photos' lightness in the part from which on they show the same folds in the same light."""
 ON_WHITE = 240
 OPEN = np.ones((3, 3), np.uint8)
 
@@ -147,10 +155,15 @@ def measured(pair: Pair) -> dict[str, Any] | None:
     target = cielab_from_srgb(srgb_from_oklab(lab))
     scene = Scene(pair.photo, np.where(pair.on_both, 255, 0).astype(np.uint8))
     weight = np.where(part, 255, 0).astype(np.uint8)
-    given = cielab_from_srgb(dyed(scene, Part(weight, median_colour(pair.photo, part)), lab, 1.0).product)
+    found = Part(weight, median_colour(pair.photo, part))
+    look = Look.of(oklab_from_srgb(pair.truth[part]))
+    given = cielab_from_srgb(dyed(scene, found, lab, 1.0).product)
+    lent = cielab_from_srgb(dyed(scene, found, lab, 1.0, look).product)
     alone = recolour(scene, hex_of((float(lab[0]), float(lab[1]), float(lab[2]))))
     shifted = old[part] + (target - np.median(old[part], axis=0))
     edited = cielab_from_srgb(alone.product)
+    aligned = cielab_from_srgb(recolour_floor.registered(pair.photo, pair.truth))
+    guess, answer = recolour_floor.by_colour(old[part], true[part])
 
     def apart(found: Array, where: Array) -> float:
         return round(
@@ -164,14 +177,37 @@ def measured(pair: Pair) -> dict[str, Any] | None:
         "garment": pair.first["master_category"] == "Apparel",
         "large": pair.large,
         "edges": round(pair.edges, 3),
+        "light": round(float(np.corrcoef(old[part][:, 0], true[part][:, 0])[0, 1]), 3),
         "unedited": apart(old, part),
         "Lab shift": apart(shifted, part),
         "part given": apart(given, part),
+        "part and look given": apart(lent, part),
         "part found": apart(edited, product),
+        "part given, aligned": round(float(np.median(delta_e2000(given[part], aligned[part]))), 3),
+        "best affine": apart(recolour_floor.affine(old[part], true[part]).astype(np.float32), part),
+        "best by colour": round(float(np.median(delta_e2000(guess, answer))), 3),
         "found of the part": round(float(alone.touched[part].mean()), 3),
         "median from target": round(float(delta_e2000(np.median(given[part], axis=0), target)), 3),
         "texture": round(texture(old[..., 0], given[..., 0], part), 4),
+        "texture, look given": round(texture(old[..., 0], lent[..., 0], part), 4),
     }
+
+
+def halves(rows: list[dict[str, Any]]) -> list[int]:
+    """0 or 1 for each row: rows that share a photo, or are joined by others that do, lie in the same half."""
+    parent: dict[Any, Any] = {}
+
+    def root(name: Any) -> Any:
+        while parent.setdefault(name, name) != name:
+            name = parent[name]
+        return name
+
+    for row in rows:
+        parent[root(row["ids"][0])] = root(row["ids"][1])
+    members: dict[Any, list[str]] = defaultdict(list)
+    for name in list(parent):
+        members[root(name)].append(str(name))
+    return [zlib.crc32(min(members[root(row["ids"][0])]).encode()) % 2 for row in rows]
 
 
 def texture(before: Array, after: Array, where: Array) -> float:
@@ -182,11 +218,15 @@ def texture(before: Array, after: Array, where: Array) -> float:
 
 def summary(rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Medians over pairs, and the worst where the aim is a limit."""
-    keys = ("unedited", "Lab shift", "part given", "part found", "found of the part", "texture")
+    keys = ("unedited", "Lab shift", "part given", "part and look given", "part found", "part given, aligned")
+    keys += ("best affine", "best by colour", "found of the part", "texture")
     found: dict[str, Any] = {"pairs": len(rows)}
     found |= {key: round(float(np.median([row[key] for row in rows])), 3) for key in keys}
     found["given beats shift"] = sum(row["part given"] <= row["Lab shift"] for row in rows)
+    found["look beats given"] = sum(row["part and look given"] <= row["part given"] for row in rows)
     found["texture, worst"] = min(row["texture"] for row in rows)
+    found["texture, look given, worst"] = min(row["texture, look given"] for row in rows)
+    found["texture, look given"] = round(float(np.median([row["texture, look given"] for row in rows])), 4)
     found["median from target, worst"] = max(row["median from target"] for row in rows)
     return found
 
@@ -199,8 +239,12 @@ def main() -> None:
     parser.add_argument("--result", type=Path, default=ROOT / f"benchmarks/results/{today}-recolour.json")
     options = parser.parse_args()
     rows = [row for pair in pairs(options.data) if (row := measured(pair)) is not None]
+    half = halves(rows)
     sets = {
         "all": rows,
+        "half 0": [row for row, side in zip(rows, half, strict=True) if side == 0],
+        "half 1": [row for row, side in zip(rows, half, strict=True) if side == 1],
+        f"light above {ALIKE}": [row for row in rows if row["light"] > ALIKE],
         "210 to 300 px": [row for row in rows if row["large"]],
         "garments": [row for row in rows if row["garment"]],
         "edges above 0.9": [row for row in rows if row["edges"] > 0.9],

@@ -165,6 +165,47 @@ def test_a_mask_is_the_part(tmp_path: Path) -> None:
     assert np.array_equal(touched, mask[..., 0] > 0)
 
 
+def _photographed(folder: Path, contrast: float, blue_in_the_dark: float = 0.0) -> str:
+    """A photo on white of a red cloth with folds: how to give it as a colour."""
+    y, x = np.mgrid[:200, :200]
+    fold = np.sin(x / 11) * np.cos(y / 17)
+    cloth = np.array([150.0, 50.0, 60.0]) * (1 + contrast * fold[..., None])
+    cloth[..., 2] += blue_in_the_dark * np.maximum(-fold, 0)
+    photo = np.full((240, 240, 3), 255, np.uint8)
+    photo[20:220, 20:220] = np.clip(cloth, 0, 255)
+    save_picture(photo, folder / "other.png")
+    return f"photo:{folder / 'other.png'}"
+
+
+def _spread(picture: Bytes) -> float:
+    low, high = np.percentile(cielab_from_srgb(picture[_upper()])[:, 0], (10, 90))
+    return float(high - low)
+
+
+def test_the_contrast_of_another_photo_is_followed_half_way_and_its_median_met(tmp_path: Path) -> None:
+    scene = _shoe()
+    flat = recolour(scene, _photographed(tmp_path, 0.03)).product
+    deep = recolour(scene, _photographed(tmp_path, 0.45)).product
+    plain = recolour(scene, "#96323c").product
+    assert _spread(flat) < 0.9 * _spread(plain)
+    assert _spread(deep) > 1.15 * _spread(plain)
+    assert max(_difference(picture, _upper(), "#96323c") for picture in (flat, deep)) < 2
+
+
+def test_the_shades_of_another_photo_are_followed(tmp_path: Path) -> None:
+    def tint_in_the_dark(to: str) -> float:
+        lab = cielab_from_srgb(recolour(_shoe(), to).product[_upper()])
+        return float(np.median(lab[lab[:, 0] < np.percentile(lab[:, 0], 20), 2]))
+
+    assert tint_in_the_dark(_photographed(tmp_path, 0.12, 40)) < tint_in_the_dark(_photographed(tmp_path, 0.12)) - 3
+
+
+def test_a_photo_in_which_no_product_stands_out_lends_its_colour_alone(tmp_path: Path) -> None:
+    save_picture(np.full((60, 60, 3), (150, 50, 60), np.uint8), tmp_path / "cloth.png")
+    lent = recolour(_shoe(), f"photo:{tmp_path / 'cloth.png'}").product
+    assert np.array_equal(lent, recolour(_shoe(), "#96323c").product)
+
+
 def test_the_colour_of_another_photo(tmp_path: Path) -> None:
     photo = np.full((60, 60, 3), 255, np.uint8)
     photo[10:50, 10:50] = (30, 140, 70)

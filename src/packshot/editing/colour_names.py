@@ -156,12 +156,19 @@ def read_colour(text: str, where: str, *, photos: bool = True) -> Lab:
         InputError: the photo cannot be read.
     """
     said = text.strip()
-    if photos and said.lower().startswith(_PHOTO):
-        return photo_colour(Path(said[len(_PHOTO) :].strip()).expanduser(), where)
+    path = photo_path(said) if photos else None
+    if path is not None:
+        return photo_colour(path, where)
     found = colour_named(said)
     if found is None:
         raise RequestError(where, f"'{said}'", ACCEPTED + _suggestion(said))
     return found
+
+
+def photo_path(text: str) -> Path | None:
+    """The photo that a colour is given by; None for any other text."""
+    said = text.strip()
+    return Path(said[len(_PHOTO) :].strip()).expanduser() if said.lower().startswith(_PHOTO) else None
 
 
 def colour_named(text: str) -> Lab | None:

@@ -3,7 +3,8 @@
 Measured on catalogue photos of one product in two colours (`benchmarks/recolour.py`): differences in OKLab lightness
 around the median carry over with a slope of about one whatever the two colours are, and chroma hardly follows
 lightness. What differs at the ends is what cannot be: lightness beyond white and black, and highlights, which reflect
-the lamp and not the dye.
+the lamp and not the dye. Of the target nothing but its colour is known, unless a photo of the other colour lends its
+`Look`.
 """
 
 from __future__ import annotations
@@ -38,6 +39,39 @@ _HIGHLIGHT_ROOM = (0.12, 0.40)
 """Room above a material's lightness from which on, and where wholly, its brightest pixels count as highlights."""
 _WHITEST, _BLACKEST = 0.985, 0.03
 _STEPS = 12
+_PARTS = 9
+_LENT = 0.5
+"""How far a look is followed: lamps and cameras of two photos differ, too."""
+_STRETCH = (0.6, 1.6)
+"""Bounds of the ratio of two spreads of lightness: more would make noise of flat cloth."""
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How the lightness of a material's pixels is spread in a photo, and its tint at each lightness.
+
+    Attributes:
+        lightness: (K,) OKLab, rising: medians of the K parts of equally many pixels, from dark to light.
+        tint: (K, 2) OKLab a and b, medians of the same pixels.
+        middle: (3,) OKLab median of all.
+    """
+
+    lightness: Floats
+    tint: Floats
+    middle: Floats
+
+    @classmethod
+    def of(cls, lab: Floats) -> Look:
+        """The look of some pixels (N, 3) in OKLab."""
+        parts = np.array_split(lab[np.argsort(lab[:, 0], kind="stable")], _PARTS)
+        medians = np.stack([np.median(part, axis=0) for part in parts if len(part)])
+        apart = np.arange(len(medians), dtype=np.float32) * np.float32(1e-5)  # rising also where all are equal
+        return cls(medians[:, 0] + apart, medians[:, 1:], np.asarray(np.median(lab, axis=0)))
+
+    @property
+    def spread(self) -> float:
+        """Between the darkest and the lightest part."""
+        return float(self.lightness[-1] - self.lightness[0])
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +82,19 @@ class Dye:
         present: (3,) OKLab median of the material.
         target: (3,) OKLab that its median shall have.
         spread: how far its lightness lies below and above the median: (darkest, brightest) but for a few pixels.
+        looks: the material's own look, and that which another photo lends; None where there is no such photo.
     """
 
     present: Floats
     target: Floats
     spread: tuple[float, float]
+    looks: tuple[Look, Look] | None = None
 
     def __call__(self, lab: Floats) -> Floats:
         """(N, 3) OKLab dyed, not yet brought into a gamut."""
         lightness, highlight = self._lightness(lab[:, 0])
-        chroma = self._chroma(lab, lightness, highlight)
+        lightness = self._lent_lightness(lab[:, 0], lightness, highlight)
+        chroma = self._lent_tint(lightness, self._chroma(lab, lightness, highlight), highlight)
         return np.concatenate([lightness[:, None], chroma], axis=1)
 
     def _lightness(self, old: Floats) -> tuple[Floats, Floats]:
@@ -73,6 +110,31 @@ class Dye:
         new += highlight * np.maximum(old - new, 0)
         return np.clip(new, 0, 1), highlight
 
+    def _lent_lightness(self, old: Floats, new: Floats, highlight: Floats) -> Floats:
+        """Half the way to where the other photo has as many darker pixels."""
+        if self.looks is None:
+            return new
+        own, other = self.looks
+        ratio = other.spread / max(own.spread, 1e-3)
+        stretch = float(np.clip(ratio, *_STRETCH)) / max(ratio, 1e-3)
+        there = float(self.target[0]) + (other.lightness - other.middle[0]) * stretch
+        beyond = old - np.clip(old, own.lightness[0], own.lightness[-1])
+        lent = np.interp(old, own.lightness, there).astype(np.float32) + beyond
+        return np.asarray(np.clip(new + _LENT * (1 - highlight) * (lent - new), 0, 1), np.float32)
+
+    def _lent_tint(self, lightness: Floats, chroma: Floats, highlight: Floats) -> Floats:
+        """Half the way to the other photo's tint at this lightness."""
+        if self.looks is None:
+            return chroma
+        other = self.looks[1]
+        where = lightness - float(self.target[0]) + float(other.middle[0])
+        lent = [np.interp(where, other.lightness, tint) + offset for tint, offset in self._tints(other)]
+        return np.asarray(chroma + _LENT * (1 - highlight)[:, None] * (np.stack(lent, 1) - chroma), np.float32)
+
+    def _tints(self, other: Look) -> list[tuple[Floats, float]]:
+        """Both channels of a look's tint, and what moves their median onto the target's."""
+        return [(other.tint[:, c], float(self.target[1 + c] - other.middle[1 + c])) for c in (0, 1)]
+
     def _chroma(self, lab: Floats, lightness: Floats, highlight: Floats) -> Floats:
         old, new = self.present[1:], self.target[1:]
         strength = float(np.hypot(*old))
@@ -85,17 +147,18 @@ class Dye:
         return np.asarray(explained * new + rest * (1 - (1 - _REST) * far), np.float32)
 
 
-def dye_for(pixels: Bytes, target: Floats) -> Dye:
+def dye_for(pixels: Bytes, target: Floats, look: Look | None = None) -> Dye:
     """The dye after which the median of these pixels (N, 3), rounded to sRGB bytes, is the target (3,) in OKLab.
 
     A target that sRGB does not have is first brought into it. What clipping shifts is made good in a few rounds.
+    `look` is that of the material in the other colour, in another photo.
     """
     lab = oklab_from_srgb(pixels)
     wanted = oklab_from_srgb(srgb_from_oklab(target))
     present = np.asarray(np.median(lab, axis=0))
     low, high = (float(value) for value in np.percentile(lab[:, 0], (0.5, 99.5)))
     spread = (max(float(present[0]) - low, 1e-3), max(high - float(present[0]), 1e-3))
-    aim = Dye(present, wanted, spread)
+    aim = Dye(present, wanted, spread, None if look is None else (Look.of(lab), look))
     best, error = aim, np.inf
     for _ in range(_STEPS):
         reached = np.median(oklab_from_srgb(srgb_of(aim(lab))), axis=0)

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packshot.colour import oklab_from_srgb
-from packshot.editing.colour_names import read_colour
-from packshot.editing.dye import Dye, dye_for, srgb_of
+from packshot.editing.colour_names import photo_path, read_colour
+from packshot.editing.dye import Dye, Look, dye_for, srgb_of
+from packshot.editing.looks import photo_look
 from packshot.editing.part import AUTOMATIC, Part, find_part, mapped, strips
 from packshot.editing.scene import SOLID, Bytes, Scene
 from packshot.errors import RequestError
@@ -29,7 +30,7 @@ def recolour(scene: Scene, to: str, *, part: str = "", tolerance: float = AUTOMA
     Args:
         scene: cut out.
         to: `#aa2233`, a colour word (navy, 酒红色, light grey, classic blue), or `photo:PATH` for the main colour of
-            the product in another photo.
+            the product in another photo; on a plain background there, its contrast and shades are followed half way.
         part: nothing for the part with the most pixels of one material, so that soles, buckles, prints and trims keep
             their colour; `all`; a colour for the part that has it now; `x,y` for the part there, in pixels or, both
             with a decimal point, in fractions of the picture; `mask:PATH`, a grey picture of the same size.
@@ -41,9 +42,9 @@ def recolour(scene: Scene, to: str, *, part: str = "", tolerance: float = AUTOMA
         RequestError: no such colour or part, or a number out of range.
         InputError: a photo or mask that cannot be read.
     """
-    target = read_colour(to, "recolour.to")
+    target, look = _read_target(to)
     _check(tolerance, strength)
-    return dyed(scene, find_part(scene, part, tolerance, "recolour"), target, strength)
+    return dyed(scene, find_part(scene, part, tolerance, "recolour"), target, strength, look)
 
 
 def colourways(
@@ -53,10 +54,16 @@ def colourways(
 
     Colours and numbers are checked before the first scene is made; parameters and errors are those of `recolour`.
     """
-    targets = [read_colour(colour, "recolour.to") for colour in colours]
+    targets = [_read_target(colour) for colour in colours]
     _check(tolerance, strength)
     found = find_part(scene, part, tolerance, "recolour")
-    return ((name, dyed(scene, found, target, strength)) for name, target in zip(colours, targets, strict=True))
+    return ((name, dyed(scene, found, to, strength, look)) for name, (to, look) in zip(colours, targets, strict=True))
+
+
+def _read_target(to: str) -> tuple[NDArray[np.float32], Look | None]:
+    """The colour, (3,) in OKLab, and the look of the photo that has it, where it is given by one."""
+    target, path = read_colour(to, "recolour.to"), photo_path(to)
+    return target, None if path is None else photo_look(path, "recolour.to")
 
 
 def _check(tolerance: float, strength: float) -> None:
@@ -66,9 +73,12 @@ def _check(tolerance: float, strength: float) -> None:
         raise RequestError("recolour.strength", strength, "0 to 1")
 
 
-def dyed(scene: Scene, part: Part, target: NDArray[np.float32], strength: float) -> Scene:
-    """The scene with a part, as `find_part` gives it, dyed in a colour (3,) in OKLab; strength from 0 to 1."""
-    dye = dye_for(_sample(scene, part), target)
+def dyed(scene: Scene, part: Part, target: NDArray[np.float32], strength: float, look: Look | None = None) -> Scene:
+    """The scene with a part, as `find_part` gives it, dyed in a colour (3,) in OKLab; strength from 0 to 1.
+
+    `look` is that of another photo which has the colour, where there is one.
+    """
+    dye = dye_for(_sample(scene, part), target, look)
     product = scene.product.copy()
     whole = part.weight == 255 if strength == 1 else np.zeros(scene.size, bool)
     if whole.any():
