@@ -17,10 +17,15 @@ from packshot.editing.scene import Scene
 from packshot.errors import RequestError
 
 
-def cutout(scene: Scene, pack: str = "cutout") -> Scene:
-    """Everything that is not nearly white."""
+def cutout(scene: Scene, pack: str = "cutout", *, glass: str = "no") -> Scene:
+    """Everything that is not nearly white; its left half as glass if any is asked for."""
     dark = scene.product.min(axis=2) < 240
-    return replace(scene, alpha=np.where(dark, 255, 0).astype(np.uint8))
+    alpha = np.where(dark, 255, 0).astype(np.uint8)
+    if glass == "no":
+        return replace(scene, alpha=alpha)
+    clear = dark & (np.arange(scene.size[1]) < scene.size[1] // 2)
+    tint = np.where(clear[..., None], 200, 255).astype(np.uint8).repeat(3, axis=2)
+    return replace(scene, alpha=np.where(clear, 30, alpha).astype(np.uint8), tint=tint)
 
 
 def background(scene: Scene, to: str, *, angle: float = 90.0, seed: int = 0, soft: bool = False) -> Scene:
@@ -51,7 +56,7 @@ def crop(scene: Scene, left: int = 0, *, top: int = 0) -> Scene:
     """Without the first columns and rows."""
     cut = {
         name: None if (layer := getattr(scene, name)) is None else layer[top:, left:]
-        for name in ("product", "alpha", "backdrop", "shade", "overlay", "touched")
+        for name in ("product", "alpha", "backdrop", "shade", "overlay", "tint", "touched")
     }
     placement = None if scene.placement is None else (scene.placement[0] - top, scene.placement[1] - left)
     return replace(scene, placement=placement, **cut)

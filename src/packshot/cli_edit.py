@@ -307,7 +307,13 @@ def _proof(certificate: dict[str, Any]) -> str:
             before = certificate["measured_before_encoding"]["kept"]
             proof += f" ({before['pixels'] - before['differing']:,} before encoding)"
     edge = f"; halo {measured['halo']['score']}" if measured and measured["halo"] else ""
-    return f"{', '.join(steps)}: {proof}{edge}"
+    return f"{', '.join(steps)}: {proof}{_glass(certificate)}{edge}"
+
+
+def _glass(certificate: dict[str, Any]) -> str:
+    """How much of the product no promise is about, since it is glass; nothing where none is."""
+    shares = certificate["regions"]["shares"]
+    return f"; {100 * shares['glass']:.3g} % of the product is glass and exempt" if shares["glass"] else ""
 
 
 def _resampled(certificate: dict[str, Any]) -> str:

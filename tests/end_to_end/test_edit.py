@@ -235,10 +235,19 @@ def test_a_users_mistake_is_one_line_and_exit_2_and_writes_nothing(
     assert files() == there
 
 
+def test_the_line_says_how_much_of_the_product_is_glass(run: Run) -> None:
+    said = "kept pixels identical; 50 % of the product is glass and exempt"
+    status, out, _ = run("edit", "photo.png", "--cutout", "glass=auto", "--background", "grey:128", "--out", "o.png")
+    assert status == 0 and said in out
+    status, out, _ = run("verify", "o.png", "--original", "photo.png")
+    assert status == 0 and said in out
+    assert "glass" not in run("edit", "photo.png", "--background", "grey:128", "--out", "p.png")[1]
+
+
 def test_verify_tells_a_users_mistake_from_a_disagreement(run: Run) -> None:
     run("edit", "photo.png", "--cutout", "--out", "o.png")
     assert run("verify", "o.png", "--original", "none.png")[0] == 2
-    Path("c.json").write_text('{"format": 1}')
+    Path("c.json").write_text('{"format": 2}')
     status, _, err = run("verify", "o.png", "--original", "photo.png", "--certificate", "c.json")
     assert status == 2 and len(err.splitlines()) == 1
     Path("o.png").write_text("no picture")

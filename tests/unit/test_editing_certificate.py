@@ -163,6 +163,25 @@ def test_every_changed_number_of_the_certificate_is_found(photo: Path) -> None:
     assert leaves > 25
 
 
+def test_glass_is_exempt_and_its_share_of_the_product_is_certified(photo: Path) -> None:
+    target, document = edited(photo, "cutout glass=auto", "background grey:128")
+    counts = document["regions"]
+    product = (60 - 20) * (80 - 20)
+    assert counts["outline"] + counts["glass"] + counts["exempt"] + counts["kept"] == product
+    assert counts["glass"] == product // 2 and counts["shares"]["glass"] == 0.5
+    assert sum(counts["shares"].values()) == pytest.approx(1, abs=0.001)
+    assert document["promise"]["promised"] and verify(target, photo, document) == []
+    lie = json.loads(json.dumps(document))
+    lie["regions"]["shares"]["glass"] = 0.1
+    assert verify(target, photo, lie) == ["regions.shares.glass: the certificate says 0.1, found 0.5"]
+
+
+def test_glass_that_no_step_asked_for_is_found(photo: Path) -> None:
+    target, document = edited(photo, "cutout glass=auto", "background grey:128")
+    document["steps"][0]["arguments"] = {}
+    assert verify(target, photo, document) == ["regions.glass: the certificate exempts glass, and no step asked for it"]
+
+
 def test_a_smaller_map_of_regions_is_found_by_its_counts(photo: Path) -> None:
     target, document = edited(photo, "background grey:128")
     small, _ = edited(photo, "crop 3", "background grey:128", to="small.png")
@@ -173,7 +192,9 @@ def test_a_smaller_map_of_regions_is_found_by_its_counts(photo: Path) -> None:
     assert "size: the certificate is about 77×60, edited.png has 80×60" in wrong
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"format": 9}', '{"format": 1}', '{"format": 1, "steps": 3}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "{}", '{"format": 9}', '{"format": 1}', '{"format": 2}', '{"format": 2, "steps": 3}']
+)
 def test_what_is_no_certificate_is_one_line(photo: Path, text: str) -> None:
     path = photo.with_name("c.json")
     path.write_text(text)

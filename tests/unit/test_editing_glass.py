@@ -10,7 +10,7 @@ import pytest
 pytest.importorskip("cv2")
 
 from packshot.editing.glass import with_glass
-from packshot.editing.measures import EXEMPT, regions
+from packshot.editing.measures import GLASS, regions
 from packshot.editing.scene import SOLID, Bytes, Scene, flatten
 from packshot.errors import RequestError
 
@@ -61,7 +61,7 @@ def test_solid_pixels_stay_and_glass_is_not_promised() -> None:
     assert made.alpha is not None
     solid = made.alpha >= SOLID
     assert np.array_equal(made.product[solid], photo[solid])
-    assert (regions(made)[60:130, 60:100] == EXEMPT).all()
+    assert (regions(made)[60:130, 60:100] == GLASS).all()
 
 
 def test_without_a_backdrop_glass_looks_right_on_white() -> None:

@@ -19,7 +19,7 @@ import numpy as np
 from PIL import Image
 
 import packshot
-from packshot.editing.measures import EXEMPT, KEPT, OUTSIDE, is_outline, measure, regions
+from packshot.editing.measures import EXEMPT, GLASS, KEPT, OUTSIDE, is_outline, measure, regions
 from packshot.editing.operations import OPERATIONS
 from packshot.editing.pipeline import Edited
 from packshot.editing.reduced import read, reference
@@ -29,7 +29,7 @@ from packshot.images import MAX_PIXELS, Layers, open_layers
 
 Document = Mapping[str, Any]
 
-FORMAT = 1
+FORMAT = 2
 """Of the document; another number is refused."""
 
 TOLERANCE = 0.001
@@ -276,6 +276,8 @@ def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[st
     expected = _promise(claims.steps, claims.placement, claims.how, claims.lossless)
     yield from _compare("promise", claims.promise, expected)
     yield from _compare("regions", claims.counts, _counts(claims.codes))
+    if (claims.codes == GLASS).any() and not any(_asks_for_glass(step) for step in claims.steps):
+        yield "regions.glass: the certificate exempts glass, and no step asked for it"
     height, width = claims.codes.shape
     yield from _compare("edited.size", claims.size, [width, height])
     pixels, photo = decoded(data["edited"], str(edited)), open_layers(data["original"], where=str(original)).rgb
@@ -290,6 +292,10 @@ def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[st
     if expected["promised"]:
         broken = _broken(found if claims.lossless else claims.before, expected["tolerance"])
         yield from [] if broken is None else [f"promise: {broken}"]
+
+
+def _asks_for_glass(step: Document) -> bool:
+    return step["op"] == "cutout" and str(step["arguments"].get("glass", "no")) != "no"
 
 
 def _compare(where: str, stated: object, found: object) -> Iterator[str]:
@@ -340,14 +346,19 @@ def _proven_on(promised: bool, lossless: bool) -> str | None:
     return "the edited file" if lossless else "the pixels before encoding; the codec loses some of them"
 
 
-def _counts(codes: Bytes) -> dict[str, int]:
+def _counts(codes: Bytes) -> dict[str, Any]:
+    """Pixels of each region, and of what is not outside how much is which, in shares of 1."""
     masks = {
         "outside": codes == OUTSIDE,
         "outline": is_outline(codes),
+        "glass": codes == GLASS,
         "exempt": codes == EXEMPT,
         "kept": codes == KEPT,
     }
-    return {name: int(mask.sum()) for name, mask in masks.items()}
+    counts = {name: int(mask.sum()) for name, mask in masks.items()}
+    product = max(codes.size - counts["outside"], 1)
+    shares = {name: round(count / product, 4) for name, count in counts.items() if name != "outside"}
+    return {**counts, "shares": shares}
 
 
 def _size(pixels: Bytes) -> str:

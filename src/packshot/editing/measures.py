@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from packshot.colour import cielab_from_srgb, delta_e2000
 from packshot.editing.scene import OPAQUE, SOLID, Bytes, Mask, Scene
 
-OUTSIDE, RIM, EXEMPT, KEPT = 0, 250, 254, 255
-"""The map of regions: no product; solid, but next to what is not; product that was meant to change, is glass, is under
-an overlay, or had pixels that are not whole mixed into it by a resampling; product that is kept. Values from 1 to 249
-are the coverage where the product is not solid."""
+OUTSIDE, RIM, GLASS, EXEMPT, KEPT = 0, 250, 253, 254, 255
+"""The map of regions: no product; solid, but next to what is not; glass; product that was meant to change, is under an
+overlay, or had pixels that are not whole mixed into it by a resampling; product that is kept. Values from 1 to 249 are
+the coverage where the product is not solid."""
 
 ERODED_PX = 2
 """The kept region stays so far away from pixels that are not solid."""
@@ -36,7 +36,7 @@ _TEXT_MOST = 100
 
 
 def regions(scene: Scene) -> Bytes:
-    """The map (H, W) of `OUTSIDE`, coverage, `RIM`, `EXEMPT` and `KEPT`.
+    """The map (H, W) of `OUTSIDE`, coverage, `RIM`, `GLASS`, `EXEMPT` and `KEPT`.
 
     Kept is what is solid, `ERODED_PX` away from everything that is not, not touched, and under no overlay. Without a
     cut-out the whole photo is the product. The picture's border erodes nothing. Of a photo that was resampled only
@@ -49,7 +49,7 @@ def regions(scene: Scene) -> Bytes:
         side = 2 * ERODED_PX + 1
         codes[cv2.erode((scene.alpha >= SOLID).view(np.uint8), np.ones((side, side), np.uint8)) > 0] = KEPT
     if (glass := scene.glass) is not None:
-        codes[glass & (codes < RIM)] = EXEMPT
+        codes[glass & (codes < RIM)] = GLASS
     if scene.reduced is not None:
         codes[(codes == KEPT) & ~scene.reduced.whole_in(scene.size)] = EXEMPT
     for exempt in (scene.touched, None if scene.overlay is None else scene.overlay[..., 3] > 0):
@@ -218,7 +218,7 @@ def _reduced_luma(rgb: Bytes, factor: int) -> Bytes:
 
 def _excess(photo: Bytes, edited: Bytes, codes: Bytes, inner: slice) -> NDArray[np.float32]:
     """The excess of `halo` at those outline pixels of the rows `inner` that have all three neighbours."""
-    product, ground = codes >= EXEMPT, codes == OUTSIDE
+    product, ground = codes >= GLASS, codes == OUTSIDE
     band = is_outline(codes) & (_around(product) > 0.5) & (_around(ground) > 0.5)
     if not band[inner].any():
         return np.zeros(0, np.float32)
