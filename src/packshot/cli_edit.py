@@ -101,6 +101,7 @@ def edit(
     """
     _need_opencv()
     from packshot.editing import files
+    from packshot.editing.foresight import cautions
     from packshot.editing.pipeline import save_pipeline as save
 
     steps: list[Step] = ctx.meta[STEPS]
@@ -108,6 +109,8 @@ def edit(
     _check(form, quality, workers)
     if not steps and not colours:
         raise RequestError("edit", "no operation", ", ".join(map(_flag, OPERATIONS)))
+    for line in cautions(steps):
+        typer.echo(f"packshot: {line}", err=True)
     jobs = files.plan(photos, out, form)
     wish = files.Wish(tuple(steps), tuple(colours), quality, certificate)
     for folder in {job.target.parent for job in jobs} | ({sheet.parent} if sheet else set()):

@@ -290,6 +290,19 @@ def test_enlarge_takes_every_layer_along() -> None:
     assert np.abs(large.product[large.alpha > 0].astype(int) - (200, 30, 40)).max() <= 3
 
 
+def test_what_glass_lets_through_never_leaves_its_range() -> None:
+    tint = np.full((90, 120, 3), 255, np.uint8)
+    tint[20:70, 30:90] = 90
+    tint[30:60, 50:70] = 200
+    alpha = np.full((90, 120), 40, np.uint8)
+    scene = Scene(np.full((90, 120, 3), 128, np.uint8), alpha, tint=tint)
+    for made in (enlarge(scene, "2", by="plain"), fit(scene, "300x300", upscale=True), fit(scene, "60")):
+        assert made.tint is not None
+        assert made.tint.min() == 90
+        inside = made.tint[made.tint < 255]
+        assert np.quantile(inside, 0.05) == 90  # and no ring of its own beside the edge
+
+
 def test_the_network_adds_detail_and_no_change_at_the_photo_s_resolution() -> None:
     photo = Scene(cv2.GaussianBlur(noise(20, 26), (0, 0), 1))
     fine = enlarge(photo, "2", by="network").product

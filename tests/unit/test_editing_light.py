@@ -11,7 +11,8 @@ import pytest
 pytest.importorskip("cv2")
 
 from packshot.editing.angle import flip, turn
-from packshot.editing.background import background
+from packshot.editing.background import background, place_light
+from packshot.editing.foresight import cautions, light_to_come
 from packshot.editing.frame import crop, fit
 from packshot.editing.light import relight
 from packshot.editing.pipeline import parse_step, run
@@ -103,6 +104,44 @@ def test_a_shadow_before_its_place_knows_the_light(box: Scene) -> None:
     assert np.array_equal(plain.shade, early.shade) and plain.light == early.light
     flipped = run(box, [parse_step("shadow", "drop"), parse_step("flip", ""), parse_step("background", words)]).scene
     assert darker_side(flipped) == "left"
+
+
+@pytest.mark.parametrize(
+    ("steps", "back"),
+    [
+        (["straighten"], 12),
+        (["straighten 12"], -12),
+        (["turn 5", "straighten"], 12),
+        (["flip", "straighten"], None),
+        (["turn -12", "straighten"], 12),
+    ],
+)
+def test_a_straightening_before_the_place_turns_its_light(box: Scene, steps: list[str], back: float | None) -> None:
+    words = "oak, light from the right"
+    leaning = turn(box, 12)
+    later = [parse_step(*step.partition(" ")[::2]) for step in [*steps, f"background {words}"]]
+    there, found = place_light(words), light_to_come(leaning, later)
+    assert there is not None and found is not None
+    for step in later[:-1]:  # what the steps truly do to that light brings it where the place has it
+        leaning = run(replace(leaning, light=found), [step]).scene
+        found = leaning.light
+        assert found is not None
+    assert found.towards == pytest.approx(there.towards, abs=0.01)
+    if back is not None:
+        told = light_to_come(turn(box, 12), later)
+        assert told is not None
+        assert told.picture_angle == pytest.approx(there.turned(back).picture_angle, abs=0.7)
+
+
+def test_a_shadow_that_a_later_turn_moves_is_said() -> None:
+    def said(*steps: str) -> list[str]:
+        return cautions([parse_step(*step.partition(" ")[::2]) for step in steps])
+
+    assert said("shadow", "background oak", "turn 8") == [
+        "turn after shadow: that moves with the product, not made anew; put turn before it"
+    ]
+    assert len(said("relight left", "shadow", "straighten", "tilt 10")) == 2
+    assert said("straighten", "turn 8", "shadow", "flip", "fit 80") == []
 
 
 def test_a_drawn_place_is_brighter_where_it_says() -> None:

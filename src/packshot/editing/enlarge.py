@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packshot.editing.scene import Bytes, Scene
-from packshot.editing.warp import check_pixels, flat_like, resized, resized_product, spread
+from packshot.editing.warp import check_pixels, flat_like, resized, resized_product, resized_tint, spread
 from packshot.errors import RequestError
 from packshot.generation.parallel import in_order, worker_count
 from packshot.packs import Pack, find_pack
@@ -74,7 +74,7 @@ def enlarge(scene: Scene, times: str = "2", *, by: str = "auto") -> Scene:
         backdrop=_behind(scene.backdrop, size),
         shade=_behind(scene.shade, size),
         overlay=overlay,
-        tint=_behind(scene.tint, size),
+        tint=None if scene.tint is None else resized_tint(scene.tint, size),
         placement=None,
         touched=touched,
         reduced=None,

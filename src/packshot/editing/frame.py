@@ -11,7 +11,16 @@ import numpy as np
 
 from packshot.editing.reduced import reduction, within_reach
 from packshot.editing.scene import Bytes, Scene
-from packshot.editing.warp import Box, check_pixels, flat_like, product_box, resized, resized_product, window
+from packshot.editing.warp import (
+    Box,
+    check_pixels,
+    flat_like,
+    product_box,
+    resized,
+    resized_product,
+    resized_tint,
+    window,
+)
 from packshot.errors import RequestError
 from packshot.framing import PRODUCT_SHARE
 
@@ -166,7 +175,7 @@ def _scaled(scene: Scene, box: Box, size: tuple[int, int], factor: float) -> Sce
         overlay=overlay,
         placement=None,
         touched=touched,
-        tint=None if scene.tint is None else piece.placed(resized(scene.tint, shape, part), 255),
+        tint=None if scene.tint is None else piece.placed(resized_tint(scene.tint, shape, part), 255),
         reduced=reduction(scene, part, piece.at),
         light=scene.light,
     )

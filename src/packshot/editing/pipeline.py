@@ -11,13 +11,12 @@ import shlex
 import tomllib
 import types
 import typing
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from operator import methodcaller
 from pathlib import Path
 
 from packshot.editing.operations import OPERATIONS
-from packshot.editing.scene import Light, Scene
+from packshot.editing.scene import Scene
 from packshot.errors import InputError, MissingExtraError, RequestError
 from packshot.images import write_atomically
 
@@ -220,32 +219,16 @@ def run(scene: Scene, steps: Iterable[Step]) -> Edited:
     ran: list[Step] = []
     wanted = list(steps)
     for number, step in enumerate(wanted, 1):
-        if step.name in LIT and scene.light is None:
-            scene = replace(scene, light=_light_to_come(wanted[number:]))
         if OPERATIONS[step.name].needs_cut:
             scene, added = with_cut(scene)
             ran += added
+        if step.name in LIT and scene.light is None:
+            from packshot.editing.foresight import light_to_come  # OpenCV comes with it
+
+            scene = replace(scene, light=light_to_come(scene, wanted[number:]))
         scene = _function(step.name)(scene, **step.arguments)
         ran.append(step)
     return Edited(scene, tuple(ran))
-
-
-def _light_to_come(steps: list[Step]) -> Light | None:
-    """The light of the place that a later step puts behind the product, as seen before the turns until then."""
-    turns: list[Callable[[Light], Light]] = []
-    for step in steps:
-        if step.name == "background":
-            from packshot.editing.background import place_light  # OpenCV comes with it
-
-            light = place_light(str(step.arguments["to"]))
-            for undo in reversed(turns):
-                light = light and undo(light)
-            return light
-        if step.name == "flip":
-            turns.append(methodcaller("mirrored", str(step.arguments.get("axis", "horizontal"))))
-        elif step.name == "turn":
-            turns.append(methodcaller("turned", -float(step.arguments["degrees"])))
-    return None
 
 
 def with_cut(scene: Scene) -> tuple[Scene, list[Step]]:

@@ -132,6 +132,14 @@ def resized(pixels: Bytes, size: tuple[int, int], box: tuple[float, float, float
     return out
 
 
+def resized_tint(tint: Bytes, size: tuple[int, int], box: tuple[float, float, float, float] | None = None) -> Bytes:
+    """As `resized`, for what glass lets through: linear, widened to the area, which never leaves the range it is given.
+
+    A cubic's overshoot beside a cap or a print would be a bright or dark line in every new background.
+    """
+    return np.asarray(Image.fromarray(tint).resize(size[::-1], Image.Resampling.BILINEAR, box), np.uint8)
+
+
 def resized_product(
     product: Bytes, alpha: Bytes, size: tuple[int, int], box: tuple[float, float, float, float] | None = None
 ) -> tuple[Bytes, Bytes]:

@@ -1,0 +1,74 @@
+"""What later steps mean for shadows and relighting that come before them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from operator import methodcaller
+
+from packshot.editing.angle import LEAST_TURN
+from packshot.editing.background import place_light
+from packshot.editing.pipeline import LIT, Step
+from packshot.editing.scene import Light, Scene
+from packshot.editing.upright import estimate_tilt
+
+_TURNING = ("straighten", "turn", "tilt")
+
+
+def cautions(steps: Iterable[Step]) -> list[str]:
+    """A line for each shadow or relighting that a later step turns or tilts together with the product."""
+    found, lit = [], ""
+    for step in steps:
+        if step.name in LIT:
+            lit = step.name
+        elif lit and step.name in _TURNING:
+            found.append(
+                f"{step.name} after {lit}: that moves with the product, not made anew; put {step.name} before it"
+            )
+    return list(dict.fromkeys(found))
+
+
+def light_to_come(scene: Scene, steps: Iterable[Step]) -> Light | None:
+    """The light of the place that a later step puts behind the product, as seen before the turns until then."""
+    turns: list[Callable[[Light], Light]] = []
+    lean = _Lean(scene)
+    for step in steps:
+        if step.name == "background":
+            light = place_light(str(step.arguments["to"]))
+            for undo in reversed(turns):
+                light = light and undo(light)
+            return light
+        if step.name == "flip":
+            turns.append(methodcaller("mirrored", str(step.arguments.get("axis", "horizontal"))))
+            lean.mirror()
+        elif step.name in ("turn", "straighten"):
+            degrees = lean.degrees(step)
+            turns.append(methodcaller("turned", -degrees))
+            lean.turn(degrees)
+    return None
+
+
+class _Lean:
+    """How far a product will lean once some steps have run: what `straighten` will turn it back by."""
+
+    def __init__(self, scene: Scene) -> None:
+        self._scene = scene
+        self._turned, self._sign = 0.0, 1
+
+    def turn(self, degrees: float) -> None:
+        """Clockwise."""
+        self._turned += degrees
+
+    def mirror(self) -> None:
+        """About either axis: a lean to the right becomes one to the left."""
+        self._turned, self._sign = -self._turned, -self._sign
+
+    def degrees(self, step: Step) -> float:
+        """By which a turn or a straightening turns clockwise."""
+        said = step.arguments["degrees"] if step.name == "turn" else step.arguments.get("by", "auto")
+        if str(said).strip().lower() != "auto":
+            return float(said)
+        tilt = estimate_tilt(self._scene)
+        if tilt is None:
+            return 0.0
+        now = (self._turned + self._sign * tilt + 45) % 90 - 45
+        return 0.0 if abs(now) < LEAST_TURN else -now
