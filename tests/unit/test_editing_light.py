@@ -138,7 +138,7 @@ def test_a_shadow_that_a_later_turn_moves_is_said() -> None:
         return cautions([parse_step(*step.partition(" ")[::2]) for step in steps])
 
     assert said("shadow", "background oak", "turn 8") == [
-        "turn after shadow: that moves with the product, not made anew; put turn before it"
+        "turn after shadow: that moves along with the product; put turn before it"
     ]
     assert len(said("relight left", "shadow", "straighten", "tilt 10")) == 2
     assert said("straighten", "turn 8", "shadow", "flip", "fit 80") == []
