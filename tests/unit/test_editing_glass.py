@@ -81,3 +81,43 @@ def test_glass_before_what_is_not_light_is_refused(ground: tuple[int, int, int],
         with_glass(cut, photo, "auto")
     with pytest.raises(RequestError, match=r"cutout\.glass: got '1,2'"):
         with_glass(cut, photo, "1,2")
+
+
+def test_a_reflection_on_the_floor_is_no_product() -> None:
+    cut, photo = bottle()
+    assert cut.alpha is not None
+    photo[128:140, 50:110] = 120  # a thick base
+    photo[140:158, 50:110] = (246 - np.linspace(40, 8, 18))[:, None, None]
+    alpha = cut.alpha.copy()
+    alpha[140:156, 50:110] = 255  # cut out with it
+    made = with_glass(Scene(photo.copy(), alpha), photo, "auto")
+    assert made.alpha is not None
+    assert not made.alpha[143:].any()
+    assert made.alpha[130:139, 55:105].all() and (made.alpha[60:120, 55:105] > 0).all()
+    named = with_glass(Scene(photo.copy(), alpha), photo, "50,50,60,45")
+    assert named.alpha is not None and named.alpha[145, 80] == 255  # what is named is all that changes
+
+
+def test_frosted_glass_hides_more_of_the_backdrop_and_is_still_the_photo_before_its_own() -> None:
+    cut, photo = bottle()
+    body = np.s_[60:130, 60:100]
+    away = [
+        np.abs(placed(with_glass(cut, photo, "auto", frosted), (20, 60, 20))[body].astype(int) - photo[body]).mean()
+        for frosted in (0.0, 0.5, 1.0)
+    ]
+    assert away[0] > 60 and away[1] < 0.6 * away[0] and away[2] < 2
+    half = placed(with_glass(cut, photo, "auto", 0.5), WHITE).astype(int)
+    assert np.abs(half - photo)[55:135, 55:105].max() <= 3
+    with pytest.raises(RequestError, match=r"cutout\.frosted: got 1\.5; accepted: 0 to 1"):
+        with_glass(cut, photo, "auto", 1.5)
+
+
+@pytest.mark.parametrize(("spot", "glass"), [((240, 214, 214), False), (WHITE, True)])
+def test_a_highlight_on_a_coloured_part_stays_and_a_clear_window_in_it_is_glass(
+    spot: tuple[int, int, int], glass: bool
+) -> None:
+    cut, photo = bottle()
+    photo[20:140, 50:110] = (200, 40, 40)
+    photo[70:100, 65:95] = spot
+    made = with_glass(Scene(photo.copy(), cut.alpha), photo, "auto")
+    assert (made.glass is not None and bool(made.glass[80, 80])) == glass

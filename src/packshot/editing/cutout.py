@@ -32,7 +32,7 @@ NOTHING = 0.002
 Window = tuple[slice, slice]
 
 
-def cutout(scene: Scene, pack: str = "cutout", *, glass: str = "no") -> Scene:
+def cutout(scene: Scene, pack: str = "cutout", *, glass: str = "no", frosted: float = 0.0) -> Scene:
     """Cut the product out: soft coverage, colours without the background's, solid pixels copied.
 
     The network's coverage is kept where it is sure. Along the outline each pixel is a mixture I = aF + (1 - a)B of
@@ -45,6 +45,7 @@ def cutout(scene: Scene, pack: str = "cutout", *, glass: str = "no") -> Scene:
         glass: `no`; `auto`: what is nearly as light and colourless as a plain light background lets a new one through;
             or where the product is glass: boxes `x,y,w,h`, circles `circle:x,y,r`, or a grey picture's path, as for
             `erase`. See `packshot.editing.glass`.
+        frosted: 0 for clear glass, to 1: how much of the backdrop milky glass or a pale liquid hides.
 
     Raises:
         RequestError: no product is found, rembg has no such model, or glass before what is not plain and light.
@@ -63,7 +64,7 @@ def cutout(scene: Scene, pack: str = "cutout", *, glass: str = "no") -> Scene:
         if colours is not None:
             product[window] = colours
     cut = replace(scene, alpha=alpha, product=product)
-    return cut if glass == "no" else with_glass(cut, scene.product, glass)
+    return cut if glass == "no" else with_glass(cut, scene.product, glass, frosted)
 
 
 def network_coverage(photo: Bytes, pack: Pack) -> Floats:

@@ -42,20 +42,36 @@ _THINNEST = 0.012
 """Radius of a disc, in shares of the product's longer side, that fits into every piece of glass: glints of chrome are
 thinner."""
 _SAMPLE = 40_000
+_FAINT, _FAINTER = 0.3, 2.0
+"""What a floor mirrors of a product darkens the background by less than the first, and the product above it by more
+than the second times as much."""
+_FLOOR = (0.60, 0.97)
+"""Part of the product's height in which a floor is looked for."""
+_AS_WIDE = 0.4
+"""Least width of a reflection over that of what it mirrors."""
+_MIRRORED = 0.25
+"""Largest share of the found product that may be a reflection."""
+_TINGED = 0.02
+"""Chroma from which on light in the midst of a coloured part of its hue is a highlight; clear glass has none."""
+_ONE_HUE = 0.8
+"""Least cosine between two hues that are one."""
 
 
-def with_glass(scene: Scene, photo: Bytes, said: str) -> Scene:
-    """A cut-out whose glass lets the backdrop through.
+def with_glass(scene: Scene, photo: Bytes, said: str, frosted: float = 0.0) -> Scene:
+    """A cut-out whose glass lets the backdrop through. What a floor mirrors of it is no product, where that is found.
 
     Args:
         scene: cut out just now.
         photo: (H, W, 3) before the cut-out.
         said: one of `AUTO`, or a mask's text as `erase.mask_of` reads it.
+        frosted: 0 clear, to 1 as solid as before: how much of the light that comes from glass it scatters itself.
 
     Raises:
-        RequestError: a background that is not plain and light, or a mask that says no place.
+        RequestError: `frosted` out of range, a background that is not plain and light, or a mask that says no place.
         InputError: the mask's picture cannot be read.
     """
+    if not 0 <= frosted <= 1:
+        raise RequestError("cutout.frosted", f"{frosted:g}", "0 to 1")
     alpha = scene.coverage("cutout.glass")
     automatic = said.strip().lower() in AUTO
     where = alpha > 0 if automatic else mask_of(said, scene.size, "cutout.glass") & (alpha > 0)
@@ -64,9 +80,13 @@ def with_glass(scene: Scene, photo: Bytes, said: str) -> Scene:
         return scene
     box = (slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1))
     behind = _Background(photo, alpha)(box)
-    share = _shares(photo[box], behind, where[box]) if automatic else where[box].astype(np.float32)
     product, cover, tint = scene.product.copy(), alpha.copy(), np.full_like(photo, OPAQUE)
-    product[box], cover[box], tint[box] = _solved(product[box], alpha[box], behind, share)
+    share = where[box].astype(np.float32)
+    if automatic:
+        floor = _floor(photo[box], alpha[box], behind)
+        cover[box][floor:] = 0
+        share = _shares(photo[box], behind, cover[box] > 0)
+    product[box], cover[box], tint[box] = _solved(product[box], cover[box], behind, share, frosted)
     return replace(scene, product=product, alpha=cover, tint=tint if (tint < OPAQUE).any() else None)
 
 
@@ -112,6 +132,44 @@ class _Background:
         return np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], 1)
 
 
+def _floor(photo: Bytes, alpha: Bytes, behind: Field) -> int:
+    """The row from which on what was cut out is a mirror image on the floor; the height where none is found.
+
+    Row by row, from how much nine tenths of the pixels darken the background at the most: a reflection is all faint,
+    and begins where the product ends.
+    """
+    height = len(alpha)
+    on = alpha > 127
+    dark = np.maximum(1 - photo / behind, 0).max(-1).astype(np.float32)
+    rows = zip(cv2.blur(np.where(on, dark, np.float32(0)), (3, 1)), on, strict=True)
+    darkest = np.array([np.quantile(row[there], 0.9) if there.sum() > 3 else 0 for row, there in rows])
+    width, area = on.sum(1), np.cumsum(on.sum(1))
+    below = np.maximum.accumulate(np.append(darkest, (0, 0))[::-1])[::-1]
+    margin = max(2, round((1 - _FLOOR[1]) * height))
+    found, most = height, _FAINTER
+    for row in range(round(_FLOOR[0] * height), height - margin):
+        under = float(below[row + 2])
+        step = float(darkest[row - 1 : row + 1].max()) / max(under, 0.03)
+        wide = width[row + 2 : row + 2 + margin].mean() >= _AS_WIDE * width[row]
+        if step > most and wide and under < _FAINT and area[-1] - area[row] < _MIRRORED * area[-1]:
+            found, most = row + 1, step
+    return found
+
+
+def _highlights(apart: Field, labels: np.ndarray, count: int, where: Mask) -> Mask:
+    """(count,) pieces that are highlights on a coloured part: in its midst, and tinged with its hue."""
+    found = np.zeros(count, bool)
+    for name in range(1, count):
+        piece = labels == name
+        ring = (cv2.dilate(piece.astype(np.uint8), _disc(4)) > 0) & (cv2.dilate(piece.astype(np.uint8), _disc(2)) == 0)
+        if not ring.any() or not where[ring].all():
+            continue
+        around, inside = np.median(apart[ring, 1:], axis=0), np.median(apart[piece, 1:], axis=0)
+        strong, weak = float(np.hypot(*around)), float(np.hypot(*inside))
+        found[name] = weak > _TINGED and strong > weak and float(around @ inside) > _ONE_HUE * strong * weak
+    return found
+
+
 def _shares(photo: Bytes, behind: Field, where: Mask) -> Field:
     """(h, w) how much of each pixel is glass: near the background in colour, in pieces that are no specks."""
     apart = oklab_from_srgb(photo) - oklab_from_srgb(np.rint(behind).astype(np.uint8))
@@ -124,20 +182,22 @@ def _shares(photo: Bytes, behind: Field, where: Mask) -> Field:
     wide = cv2.erode(pieces, _disc(max(1, round(_THINNEST * max(where.shape)))), borderValue=0)
     large &= np.bincount(labels[wide > 0], minlength=len(large)) > 0
     large[0] = False
+    large &= ~_highlights(apart, labels, len(large), where)
     belongs = cv2.dilate(large[labels].astype(np.uint8), np.ones((5, 5), np.uint8)) > 0
     return np.where(belongs, share, 0).astype(np.float32)
 
 
-def _solved(product: Bytes, alpha: Bytes, behind: Field, share: Field) -> tuple[Bytes, Bytes, Bytes]:
+def _solved(product: Bytes, alpha: Bytes, behind: Field, share: Field, frosted: float) -> tuple[Bytes, Bytes, Bytes]:
     """Colour, coverage and tint of a part whose coverage and colours are those of the outline."""
     outline, own = alpha.astype(np.float32)[..., None] / 255, product.astype(np.float32)
     adds = _added(own / behind, share > 0.5)[..., None]
     part = share[..., None]
     passing = np.clip((own - 255 * adds) / ((1 - adds) * behind), 0, 1)
-    inner = 1 - part * (1 - adds)  # of the product's own pixel, what hides the backdrop
-    colour = ((1 - part) * own + part * adds * 255) / np.maximum(inner, 1e-6)
+    clear = part * (1 - frosted)  # the rest of it hides the backdrop, and has the photo's colour
+    inner = 1 - clear * (1 - adds)  # of the product's own pixel, what hides the backdrop
+    colour = ((1 - clear) * own + clear * adds * 255) / np.maximum(inner, 1e-6)
     cover = outline * inner
-    through = ((1 - outline) + outline * part * (1 - adds) * passing) / np.maximum(1 - cover, 1e-6)
+    through = ((1 - outline) + outline * clear * (1 - adds) * passing) / np.maximum(1 - cover, 1e-6)
     codes = np.rint(255 * cover[..., 0]).astype(np.uint8)
     glass = (share > 0) & (alpha > 0) & (codes < SOLID)
     tint = np.minimum(np.rint(255 * through), OPAQUE - 1).astype(np.uint8)
