@@ -42,6 +42,11 @@ demo-edit: $(DEMO_VENV)/.installed-edit ## edited pictures, and sheets of before
 	$(DEMO_EDIT)/listing --background "gradient:#ffffff,#dfe3e8" --shadow contact --sheet $(OUT)/edit/listing.png
 	$(DEMO_EDIT)/place --fit "1000x1000 share=0.6 upscale=yes" --background "walnut table before a sage wall, window light" \
 	--shadow contact+drop --sheet $(OUT)/edit/place.png
+	$(DEMO_EDIT)/light --fit "800x800 share=0.6 upscale=yes" --background "concrete, light from the right" \
+	--shadow contact+drop --relight place --sheet $(OUT)/edit/light.png
+	$(DEMO_VENV)/bin/python benchmarks/glass.py --count 1 --photos $(OUT)/edit/vessels
+	$(DEMO_VENV)/bin/packshot edit $(OUT)/edit/vessels --out $(OUT)/edit/glass --cutout "glass=auto" \
+	--background "walnut table before a sage wall, window light" --shadow contact+drop --sheet $(OUT)/edit/glass.png
 	$(DEMO_EDIT)/recolour --recolour "#1f3a6e" --sheet $(OUT)/edit/recolour.png
 	$(DEMO_EDIT)/badge --background "#f4f1ec" --fit "1000x1000 upscale=yes" --badge "NEW 新品" --sheet $(OUT)/edit/badge.png
 	$(DEMO_EDIT)/turn --cutout --turn 8 --background "#ffffff" --sheet $(OUT)/edit/turn.png

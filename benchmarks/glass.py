@@ -113,20 +113,37 @@ def errors(seen: np.ndarray, truth: np.ndarray, drawn: Vessel) -> dict[str, floa
     return {"glass": float(apart[glass].mean()), "solid": float(apart[whole & ~(drawn.glass[..., 0] > 0.01)].mean())}
 
 
+def photographed(kind: str, rng: np.random.Generator) -> tuple[Vessel, np.ndarray]:
+    """A vessel, and its photo before a studio's background."""
+    drawn, behind = vessel(kind, rng), studio(rng)
+    noise = rng.normal(0, 0.8, (SIDE, SIDE, 3))
+    return drawn, np.clip(np.rint(drawn.before(behind) + noise), 0, 255).astype(np.uint8)
+
+
+def draw_photos(folder: Path, count: int) -> None:
+    """Save photos of `count` vessels of each kind."""
+    folder.mkdir(parents=True, exist_ok=True)
+    rng = np.random.default_rng(0)
+    for kind in KINDS:
+        for number in range(count):
+            save_picture(photographed(kind, rng)[1], folder / f"{kind}-{number}.png")
+
+
 def main() -> None:
     """Draw, cut, put elsewhere, compare."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--count", type=int, default=8, help="vessels of each kind")
     parser.add_argument("--result", type=Path)
+    parser.add_argument("--photos", type=Path, help="only draw: save the photos of the vessels in this folder")
     parser.add_argument("--sheet", type=Path, default=Path("glass.png"))
     options = parser.parse_args()
+    if options.photos:
+        return draw_photos(options.photos, options.count)
     rng, cells, rows = np.random.default_rng(0), [], {}
     for kind in KINDS:
         found: dict[str, list[dict[str, float]]] = {}
         for number in range(options.count):
-            drawn, behind = vessel(kind, rng), studio(rng)
-            noise = rng.normal(0, 0.8, (SIDE, SIDE, 3))
-            photo = np.clip(np.rint(drawn.before(behind) + noise), 0, 255).astype(np.uint8)
+            drawn, photo = photographed(kind, rng)
             scenes = cuts(photo, drawn, options.sheet.with_suffix(".mask.png"))
             for place in PLACES:
                 backdrop = background(scenes["truth, solid"], place).backdrop
