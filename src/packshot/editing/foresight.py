@@ -21,9 +21,7 @@ def cautions(steps: Iterable[Step]) -> list[str]:
         if step.name in LIT:
             lit = step.name
         elif lit and step.name in _TURNING:
-            found.append(
-                f"{step.name} after {lit}: that moves with the product, not made anew; put {step.name} before it"
-            )
+            found.append(f"{step.name} after {lit}: that moves along with the product; put {step.name} before it")
     return list(dict.fromkeys(found))
 
 

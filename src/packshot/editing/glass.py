@@ -49,8 +49,8 @@ _FLOOR = (0.60, 0.97)
 """Part of the product's height in which a floor is looked for."""
 _AS_WIDE = 0.4
 """Least width of a reflection over that of what it mirrors."""
-_MIRRORED = 0.25
-"""Largest share of the found product that may be a reflection."""
+_MIRRORED = (0.01, 0.25)
+"""Least and largest share of the found product that may be a reflection: less is its own soft outline."""
 _TINGED = 0.02
 """Chroma from which on light in the midst of a coloured part of its hue is a highlight; clear glass has none."""
 _ONE_HUE = 0.8
@@ -151,7 +151,8 @@ def _floor(photo: Bytes, alpha: Bytes, behind: Field) -> int:
         under = float(below[row + 2])
         step = float(darkest[row - 1 : row + 1].max()) / max(under, 0.03)
         wide = width[row + 2 : row + 2 + margin].mean() >= _AS_WIDE * width[row]
-        if step > most and wide and under < _FAINT and area[-1] - area[row] < _MIRRORED * area[-1]:
+        share = float(area[-1] - area[row]) / max(float(area[-1]), 1.0)
+        if step > most and wide and under < _FAINT and _MIRRORED[0] < share < _MIRRORED[1]:
             found, most = row + 1, step
     return found
 
