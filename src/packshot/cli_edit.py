@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -284,7 +284,7 @@ def _report(finished: Sequence[Finished], failures: Sequence[Failure], out: Path
         typer.echo(dump({"pictures": rows, "failures": [{"file": str(f.photo), "error": f.line} for f in failures]}))
         return
     for row in finished:
-        notes = row.certificate["original"]["notes"]
+        notes = [*row.certificate["original"]["notes"], *_models(row.certificate)]
         typer.echo(f"{row.file}{' (was there already)' if row.skipped else ''}: {_proof(row.certificate)}")
         if notes and not row.skipped:
             typer.echo(f"    {row.photo}: {'; '.join(notes)}", err=True)
@@ -317,6 +317,16 @@ def _glass(certificate: dict[str, Any]) -> str:
     """How much of the product no promise is about, since it is glass; nothing where none is."""
     shares = certificate["regions"]["shares"]
     return f"; {100 * shares['glass']:.3g} % of the product is glass and exempt" if shares["glass"] else ""
+
+
+def _models(certificate: dict[str, Any]) -> Iterator[str]:
+    """One line for each part of the picture that a model made."""
+    for model in certificate.get("models", []):
+        for part in model["parts"]:
+            (w, h), (width, height) = part["made"], part["shown"]
+            done = "reduced" if w * h > width * height else "enlarged"
+            scaled = "" if part["made"] == part["shown"] else f", {done} to {width}×{height}"
+            yield f"{model['op']} made by '{model['folder']}' ({model['pipeline']}) at {w}×{h}{scaled}"
 
 
 def _resampled(certificate: dict[str, Any]) -> str:

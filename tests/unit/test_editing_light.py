@@ -120,7 +120,7 @@ def test_a_straightening_before_the_place_turns_its_light(box: Scene, steps: lis
     words = "oak, light from the right"
     leaning = turn(box, 12)
     later = [parse_step(*step.partition(" ")[::2]) for step in [*steps, f"background {words}"]]
-    there, found = place_light(words), light_to_come(leaning, later)
+    there, found = place_light({"to": words}, leaning.size), light_to_come(leaning, later)
     assert there is not None and found is not None
     for step in later[:-1]:  # what the steps truly do to that light brings it where the place has it
         leaning = run(replace(leaning, light=found), [step]).scene

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 
 from packshot.colour import linear_from_srgb
 from packshot.editing.blurring import soft
+from packshot.editing.diffusers import Wish, drawn, refuse_without_model
 from packshot.editing.noise import Field, coded, to_bytes
 from packshot.editing.place_light import light_in, light_of
-from packshot.editing.scene import SOLID, Bytes, Light, Scene
+from packshot.editing.scene import SOLID, Bytes, Light, Made, Scene
 from packshot.editing.scene_words import accepted, names_place, understood
 from packshot.editing.scenes import Stand, draw
 from packshot.errors import RequestError
@@ -22,6 +25,7 @@ from packshot.lexicon.colours import colour_of_name, hex_of
 
 _HEX = re.compile(r"#([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 _SWEEP_COLOUR = "#f4f2ef"
+_NO_PLACES = ("gradient", "sweep", "transparent")
 _STRIP = 512
 _WRAP = 0.6
 """Most of the backdrop's colour that `match` mixes into a pixel of the outline that the product hardly covers."""
@@ -38,12 +42,16 @@ def background(
     blur: float = 0.0,
     scale: float = 1.0,
     seed: int = 0,
+    by: str = "",
+    steps: int | None = None,
+    guidance: float | None = None,
 ) -> Scene:
     """Put the product before a colour, gradient, studio sweep, picture or described place.
 
     Described places are drawn procedurally from the words known (surfaces, walls, light, colours), in Chinese or
-    English; no model makes them, and an unknown word is refused. They show a surface that the product stands on before
-    a wall, or with 'flat lay' or 俯拍 the surface from above. Solid pixels and the coverage are never changed.
+    English, and an unknown word is refused; with `by` a diffusion model of the user's makes them from any words. Drawn
+    ones show a surface that the product stands on before a wall, or with 'flat lay' or 俯拍 the surface from above;
+    a model knows nothing of the product or of where it stands. Solid pixels and the coverage are never changed.
     The light of a described place is known, and that of a picture estimated: shadow and relight take it.
 
     Args:
@@ -52,40 +60,68 @@ def background(
             `sweep:#eeeeee`, `picture:PATH` or a picture's path, `text:WORDS` or just words.
         match: 0 to 1, how much of the backdrop's colour shines into the soft outline of the product, and only there.
         angle: of a gradient, in degrees: 90 runs from top to bottom, 0 from left to right.
-        blur: of a picture, standard deviation in percent of its longer side, 0 to 20.
+        blur: of a picture or a model's place, standard deviation in percent of its longer side, 0 to 20.
         scale: 0.1 to 10, of a drawn place's pattern against the product.
-        seed: of a drawn place's accidents.
+        seed: of a drawn place's accidents, or of the noise that a model starts from.
+        by: `diffusers:` and the folder of a text-to-image pipeline, which makes the place.
+        steps: of that model's sampler; None for as many as it takes by itself.
+        guidance: how far that model is pushed towards the words; None for as by itself.
 
     Raises:
         RequestError: a value that is not accepted, or nothing cut out.
-        InputError: the picture cannot be read.
+        InputError: the picture or the model cannot be read.
+        MissingExtraError: a model is named, and diffusers is not installed.
     """
     alpha = scene.coverage("background")
     for name, value, low, high in (("match", match, 0, 1), ("blur", blur, 0, 20), ("scale", scale, 0.1, 10)):
         if not low <= value <= high:
             raise RequestError(f"background.{name}", f"{value:g}", f"{low:g} to {high:g}")
-    backdrop = _backdrop(to.strip(), scene.silhouette("background"), angle, blur, scale, seed)
-    scene = replace(scene, backdrop=backdrop, light=place_light(to))
+    made = tuple(part for part in scene.made if part.operation != "background")
+    backdrop: Bytes | None
+    if by or steps is not None or guidance is not None:
+        picture, record = _by_model(scene.size, to, by, seed, steps, guidance)
+        backdrop, light = _covering(picture, scene.size, blur), light_in(picture)
+        made = (*made, record)
+    else:
+        backdrop = _backdrop(to.strip(), scene.silhouette("background"), angle, blur, scale, seed)
+        light = place_light({"to": to}, scene.size)
+    scene = replace(scene, backdrop=backdrop, light=light, made=made)
     if backdrop is None or match == 0:
         return scene
     return replace(scene, product=_wrapped(scene.product, alpha, backdrop, match))
 
 
-def place_light(to: str) -> Light | None:
+def place_light(arguments: Mapping[str, Any], size: tuple[int, int]) -> Light | None:
     """The light of what `background` puts there: None for colours, gradients and paper, which go with any.
 
+    Args:
+        arguments: of `background`.
+        size: (height, width) of the frame, by which a model chooses that of its picture.
+
     Raises:
-        RequestError: words that are not understood.
-        InputError: the picture cannot be read.
+        See `background`.
     """
-    to = to.strip()
+    if arguments.get("by"):
+        said = {name: arguments[name] for name in ("to", "by", "seed", "steps", "guidance") if name in arguments}
+        return light_in(_by_model(size, **said)[0])
+    to = str(arguments["to"]).strip()
     kind, _, rest = to.partition(":")
-    plain = kind.lower() in ("gradient", "sweep", "transparent") or _colour(to) is not None
-    if plain:
+    if kind.lower() in _NO_PLACES or _colour(to) is not None:
         return None
     if (path := _picture(to)) is not None:
         return light_in(open_picture(path, where=str(path)))
     return light_of(understood(rest if kind.lower() == "text" else to, "background.to"))
+
+
+def _by_model(
+    size: tuple[int, int], to: str, by: str, seed: int = 0, steps: int | None = None, guidance: float | None = None
+) -> tuple[Bytes, Made]:
+    refuse_without_model("background", by, {"steps": steps, "guidance": guidance})
+    kind, _, rest = to.strip().partition(":")
+    words = rest.strip() if kind.lower() == "text" else to.strip()
+    if not words or kind.lower() in _NO_PLACES or _colour(words) is not None or _picture(words) is not None:
+        raise RequestError("background.to", f"'{to}' to be made by a model", "a place in words")
+    return drawn(Wish("background", by, words, seed, steps, guidance), size)
 
 
 def _backdrop(to: str, alpha: Bytes, angle: float, blur: float, scale: float, seed: int) -> Bytes | None:

@@ -23,7 +23,7 @@ from packshot.editing.measures import EXEMPT, GLASS, KEPT, OUTSIDE, is_outline, 
 from packshot.editing.operations import OPERATIONS
 from packshot.editing.pipeline import Edited
 from packshot.editing.reduced import read, reference
-from packshot.editing.scene import Bytes, Reduction
+from packshot.editing.scene import Bytes, Made, Reduction
 from packshot.errors import InputError
 from packshot.images import MAX_PIXELS, Layers, open_layers
 
@@ -126,6 +126,8 @@ def certify(
         "original": {"file": source.name, "sha256": source.sha256, "notes": list(source.layers.notes)},
         "edited": {"file": name, "sha256": hashlib.sha256(data).hexdigest(), "size": [width, height], **codec},
         "steps": steps,
+        "generative": bool(scene.made),
+        "models": [_model(made) for made in scene.made],
         "promise": promise,
         "placement": None if scene.placement is None else list(scene.placement),
         "reduction": None if how is None else {"box": list(how.box), "at": list(how.at)},
@@ -133,6 +135,24 @@ def certify(
         "measured": written,
         "measured_before_encoding": before,
     }
+
+
+def _model(made: Made) -> dict[str, Any]:
+    parts = [{"made": list(size), "shown": list(shown)} for size, shown in made.sizes]
+    return {
+        "op": made.operation,
+        "folder": made.model,
+        "pipeline": made.pipeline,
+        "sha256": made.sha256,
+        "parts": parts,
+    }
+
+
+def _generative(steps: Sequence[Document]) -> list[str]:
+    """The operations whose models are in the picture: of places, only the last one is."""
+    places = [number for number, step in enumerate(steps) if step["op"] == "background"]
+    shown = [step for number, step in enumerate(steps) if step["op"] != "background" or number == places[-1]]
+    return [str(step["op"]) for step in shown if step["arguments"].get("by")]
 
 
 def promise_of(steps: Sequence[Document], in_place: bool) -> tuple[bool, str | None]:
@@ -191,6 +211,8 @@ class _Claims:
 
     sha256: dict[str, str]
     steps: list[Document]
+    models: list[str]
+    generative: object
     lossless: bool
     placement: tuple[int, int] | None
     how: Reduction | None
@@ -209,13 +231,15 @@ class _Claims:
         if placement is not None and how is not None:
             raise ValueError("a placement and a reduction")
         for step in steps:
-            OPERATIONS[step["op"]]
+            OPERATIONS[step["op"]], step["arguments"].get("by")
         for measured in (document["measured"], document["measured_before_encoding"]):
             if measured is not None:
                 _broken(measured, LEVELS)
         return cls(
             {"original": document["original"]["sha256"], "edited": edited["sha256"]},
             steps,
+            [model["op"] for model in document.get("models", [])],
+            document.get("generative", False),
             bool(edited["lossless"]),
             None if placement is None else (int(placement[0]), int(placement[1])),
             None if how is None else read(how["box"], how["at"]),
@@ -275,6 +299,9 @@ def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[st
         yield from _unequal(f"{what}.sha256", claims.sha256[what], hashlib.sha256(data[what]).hexdigest(), path)
     expected = _promise(claims.steps, claims.placement, claims.how, claims.lossless)
     yield from _compare("promise", claims.promise, expected)
+    by_models = _generative(claims.steps)
+    yield from _unequal("models", sorted(claims.models), sorted(by_models))
+    yield from _unequal("generative", claims.generative, bool(by_models))
     yield from _compare("regions", claims.counts, _counts(claims.codes))
     if (claims.codes == GLASS).any() and not any(_asks_for_glass(step) for step in claims.steps):
         yield "regions.glass: the certificate exempts glass, and no step asked for it"

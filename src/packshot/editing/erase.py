@@ -1,4 +1,4 @@
-"""Erase what a mask covers: filled from its surroundings, or taken away with its coverage."""
+"""Erase what a mask covers: filled from its surroundings or by a model, or taken away with its coverage."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from packshot.editing.diffusers import Wish, own_side, painted, refuse_without_model
 from packshot.editing.filling import filled
 from packshot.editing.noise import Field, resized
-from packshot.editing.scene import SOLID, Bytes, Mask, Scene
+from packshot.editing.scene import SOLID, Bytes, Made, Mask, Scene
 from packshot.errors import RequestError
 from packshot.images import open_picture
 
@@ -27,29 +28,53 @@ _JOINED = 0.5
 """Holes nearer to each other than this share of the surroundings are filled as one."""
 
 
-def erase(scene: Scene, mask: str, *, feather: float = 0.0, away: bool = False, seed: int = 0) -> Scene:
+def erase(
+    scene: Scene,
+    mask: str,
+    *,
+    feather: float | None = None,
+    away: bool = False,
+    seed: int = 0,
+    by: str = "",
+    words: str = "",
+    steps: int | None = None,
+    guidance: float | None = None,
+) -> Scene:
     """Remove a tag, hanger or stain under a mask and continue its surroundings.
 
     The filler is classical: patches of the surroundings are copied (see `filling`), so that textures and edges go on;
-    it knows no objects and cannot invent what was hidden. Pixels outside of the mask are copied.
+    it knows no objects and cannot invent what was hidden. With `by` a diffusion model of the user's invents it.
+    Pixels outside of the mask are copied either way.
 
     Args:
         scene: cut out or not; of a cut-out, holes in the product are filled from the product alone.
         mask: path of a grey picture of the same size, light where to erase; or boxes `x,y,w,h` and circles
             `circle:x,y,r` in pixels from the upper left corner, joined by `;`.
         feather: pixels inside of the mask's edge over which what was there fades out, 0 to 50; for stains without an
-            edge, since it leaves traces of what has one.
+            edge, since it leaves traces of what has one. None: 0, or with a model a hundredth of what it looked at, at
+            most 8, since its colours fit less well.
         away: take the product itself away there (a hanger that was cut out with it) instead of filling.
-        seed: of the search for patches.
+        seed: of the search for patches, or of the noise that a model starts from.
+        by: `diffusers:` and the folder of an inpainting pipeline, which fills the mask.
+        words: what that model shall paint there; whatever fits, where there are none.
+        steps: of its sampler; None for as many as it takes by itself.
+        guidance: how far it is pushed towards the words; None for as by itself.
 
     Raises:
         RequestError: a mask that says no place in the photo, or that leaves nothing to copy from; `away` without a
-            cut-out.
-        InputError: the mask's picture cannot be read.
+            cut-out; a model that cannot do this.
+        InputError: the mask's picture or the model cannot be read.
+        MissingExtraError: a model is named, and diffusers is not installed.
     """
-    if not 0 <= feather <= 50:
+    if feather is not None and not 0 <= feather <= 50:
         raise RequestError("erase.feather", f"{feather:g}", "0 to 50")
+    refuse_without_model("erase", by, {"words": words, "steps": steps, "guidance": guidance})
     hole = mask_of(mask, scene.size)
+    if by:
+        if away:
+            raise RequestError("erase.by", "a model beside away=yes, which fills nothing", "one of them")
+        return _by_model(scene, hole, Wish("erase", by, words, seed, steps, guidance), feather)
+    feather = feather or 0.0
     if away:
         alpha = scene.coverage("erase.away")
         kept = (alpha * (1 - _ramp(hole, feather))).astype(np.uint8)
@@ -65,6 +90,32 @@ def erase(scene: Scene, mask: str, *, feather: float = 0.0, away: bool = False, 
     for box in _boxes(hole):
         product[box] = _filled_box(product[box], hole[box], known[box], feather, seed)
     return replace(scene, product=product).with_touched(hole)
+
+
+def _by_model(scene: Scene, hole: Mask, wish: Wish, feather: float | None) -> Scene:
+    """Hole after hole, the others hidden from the model as long as they are not filled."""
+    side, left, product = own_side(wish), hole.copy(), scene.product.copy()
+    parts: list[Made] = []
+    for box in _boxes(hole):
+        gap = np.zeros_like(hole)
+        gap[box] = left[box]
+        if not gap.any():
+            continue
+        seen = tuple(_widened(part, side, length) for part, length in zip(box, hole.shape, strict=True))
+        found, made = painted(wish, product[seen], left[seen])
+        fading = min(8.0, max(product[seen].shape[:2]) / 100) if feather is None else feather
+        product[seen] = _mixed(product[seen], gap[seen], found.astype(np.float32), fading)
+        left &= ~gap
+        parts.append(made)
+    record = replace(parts[0], sizes=tuple(size for made in parts for size in made.sizes))
+    return replace(scene, product=product, made=(*scene.made, record)).with_touched(hole)
+
+
+def _widened(part: slice, least: int, length: int) -> slice:
+    """A longer part of a row or column of pixels around this one, as far as there are so many."""
+    missing = max(0, min(least, length) - (part.stop - part.start))
+    start = min(max(0, part.start - missing // 2), length - (part.stop - part.start) - missing)
+    return slice(start, start + (part.stop - part.start) + missing)
 
 
 def mask_of(text: str, size: tuple[int, int], where: str = "erase.mask") -> Mask:
@@ -166,8 +217,13 @@ def _filled_box(picture: Bytes, hole: Mask, known: Mask, feather: float, seed: i
     start = cv2.inpaint(np.rint(here).astype(np.uint8), (gap | ~free).astype(np.uint8), 3, cv2.INPAINT_TELEA)
     done = filled(here, gap, free & ~gap, start.astype(np.float32), seed)
     found = done.picture if factor == 1 else _at_full_size(exact, hole, done.picture, done.source)
+    return _mixed(picture, hole, found, feather)
+
+
+def _mixed(picture: Bytes, hole: Mask, found: Field, feather: float) -> Bytes:
+    """The picture with what was found in its hole; every pixel outside of it is copied."""
     share = _ramp(hole, feather)[..., None]
-    mixed = np.clip(np.rint(exact * (1 - share) + found * share), 0, 255).astype(np.uint8)
+    mixed = np.clip(np.rint(picture.astype(np.float32) * (1 - share) + found * share), 0, 255).astype(np.uint8)
     return np.where(hole[..., None], mixed, picture)
 
 

@@ -12,6 +12,8 @@ from packshot.editing.scene import Light, Scene
 from packshot.editing.upright import estimate_tilt
 
 _TURNING = ("straighten", "turn", "tilt")
+_RESHAPING = (*_TURNING, "fit", "crop", "enlarge")
+"""Operations after which the frame may have another size."""
 
 
 def cautions(steps: Iterable[Step]) -> list[str]:
@@ -26,15 +28,21 @@ def cautions(steps: Iterable[Step]) -> list[str]:
 
 
 def light_to_come(scene: Scene, steps: Iterable[Step]) -> Light | None:
-    """The light of the place that a later step puts behind the product, as seen before the turns until then."""
+    """The light of the place that a later step puts behind the product, as seen before the turns until then.
+
+    None, too, of a model's place where a step before it may change the frame's size: its picture would be another.
+    """
     turns: list[Callable[[Light], Light]] = []
-    lean = _Lean(scene)
+    lean, reshaped = _Lean(scene), False
     for step in steps:
         if step.name == "background":
-            light = place_light(str(step.arguments["to"]))
+            if reshaped and step.arguments.get("by"):
+                return None
+            light = place_light(step.arguments, scene.size)
             for undo in reversed(turns):
                 light = light and undo(light)
             return light
+        reshaped = reshaped or step.name in _RESHAPING
         if step.name == "flip":
             turns.append(methodcaller("mirrored", str(step.arguments.get("axis", "horizontal"))))
             lean.mirror()

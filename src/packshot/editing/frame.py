@@ -178,6 +178,7 @@ def _scaled(scene: Scene, box: Box, size: tuple[int, int], factor: float) -> Sce
         tint=None if scene.tint is None else piece.placed(resized_tint(scene.tint, shape, part), 255),
         reduced=reduction(scene, part, piece.at),
         light=scene.light,
+        made=scene.made,
     )
 
 

@@ -95,6 +95,25 @@ class Light:
 
 
 @dataclass(frozen=True, slots=True)
+class Made:
+    """What a generative model has put into the picture.
+
+    Attributes:
+        operation: that asked it.
+        model: name of its folder.
+        pipeline: class that ran it.
+        sha256: of its configuration and weights.
+        sizes: of each part, (width, height) as it was made and as it was shown then.
+    """
+
+    operation: str
+    model: str
+    pipeline: str
+    sha256: str
+    sizes: tuple[tuple[tuple[int, int], tuple[int, int]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Scene:
     """A picture in layers of one size (H, W), bottom to top: backdrop, shade, product, overlay.
 
@@ -115,6 +134,7 @@ class Scene:
         light: of the place behind the product; None where there is no place, or its light cannot be told.
         tint: (H, W, 3) what of the backdrop's light passes where the product is glass, at most 254; 255 where it is not
             glass; None without glass. There `alpha` is what the glass adds of its own, such as highlights.
+        made: what generative models have put into it, in order; a place that another one took the place of is left out.
     """
 
     product: Bytes
@@ -127,6 +147,7 @@ class Scene:
     reduced: Reduction | None = None
     light: Light | None = None
     tint: Bytes | None = None
+    made: tuple[Made, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse layers of different sizes: a bug of an operation, not a user's mistake."""

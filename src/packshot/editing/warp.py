@@ -79,6 +79,7 @@ def permuted(scene: Scene, order: Callable[[NDArray[Any]], NDArray[Any]]) -> Sce
         tint=layer(scene.tint),
         touched=layer(scene.touched),
         light=scene.light,
+        made=scene.made,
     )
 
 
@@ -106,6 +107,7 @@ def window(scene: Scene, left: int, top: int, size: tuple[int, int]) -> Scene:
         touched=layer(scene.touched, 0),
         reduced=scene.reduced and scene.reduced.moved(-top, -left),
         light=scene.light,
+        made=scene.made,
     )
 
 
