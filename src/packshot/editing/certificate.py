@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 import packshot
+from packshot.editing.diffusers import PREFIX
 from packshot.editing.measures import EXEMPT, GLASS, KEPT, OUTSIDE, is_outline, measure, regions
 from packshot.editing.operations import OPERATIONS
 from packshot.editing.pipeline import Edited
@@ -152,7 +153,7 @@ def _generative(steps: Sequence[Document]) -> list[str]:
     """The operations whose models are in the picture: of places, only the last one is."""
     places = [number for number, step in enumerate(steps) if step["op"] == "background"]
     shown = [step for number, step in enumerate(steps) if step["op"] != "background" or number == places[-1]]
-    return [str(step["op"]) for step in shown if step["arguments"].get("by")]
+    return [str(step["op"]) for step in shown if str(step["arguments"].get("by")).startswith(PREFIX)]
 
 
 def promise_of(steps: Sequence[Document], in_place: bool) -> tuple[bool, str | None]:

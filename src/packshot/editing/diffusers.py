@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import logging
 import math
 import warnings
 from collections.abc import Iterator, Mapping
@@ -175,6 +176,24 @@ class _Model:
         return Made(wish.operation, folder, type(self.pipe).__name__, self.sha256, (sizes,))
 
 
+class _Missing(logging.Handler):
+    """Hears that weights are not in the folder: the libraries say so, and go on with random ones.
+
+    Attributes:
+        said: the first of their messages; empty as long as there is none.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.said = ""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep it if it says so."""
+        text = record.getMessage()
+        if not self.said and "newly initialized" in text:
+            self.said = _short(text)
+
+
 @contextmanager
 def _quiet(wish: Wish) -> Iterator[None]:
     """Without the libraries' advice to their programmers; of their bars the sampler's stays, on terminals.
@@ -184,14 +203,16 @@ def _quiet(wish: Wish) -> Iterator[None]:
     """
     try:
         import torch  # noqa: F401
-        from diffusers.utils import logging as of_diffusers
         from transformers.utils import logging as of_transformers
+
+        of_transformers.disable_default_handler()  # first: it speaks while diffusers is imported
+        from diffusers.utils import logging as of_diffusers
     except ModuleNotFoundError as error:
         install = "pip install 'packshot[diffusion]'"
         raise MissingExtraError(f"{wish.operation}.by", f"no module {error.name}", install) from None
-    for library in (of_diffusers, of_transformers):
-        library.set_verbosity_error()
-        library.disable_progress_bar()
+    of_diffusers.disable_default_handler()
+    of_diffusers.disable_progress_bar()
+    of_transformers.disable_progress_bar()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FutureWarning)  # old models' configurations
         yield
@@ -202,7 +223,12 @@ def _opened(folder: Path, task: Task) -> _Model:
     """A pipeline from its folder; the last two stay in memory."""
     import torch
     from diffusers import AutoPipelineForInpainting, AutoPipelineForText2Image
+    from diffusers.utils import logging as of_diffusers
+    from transformers.utils import logging as of_transformers
 
+    missing = _Missing()
+    of_diffusers.add_handler(missing)
+    of_transformers.add_handler(missing)
     kind = AutoPipelineForInpainting if task == "inpainting" else AutoPipelineForText2Image
     sha256 = _fingerprint(folder)
     try:
@@ -216,6 +242,11 @@ def _opened(folder: Path, task: Task) -> _Model:
     except Exception as error:  # whatever is wrong in the folder, each part of the pipeline says it in its own way
         got = f"no pipeline for {task} that can be loaded ({_line(error)})"
         raise InputError(folder, got, "a whole one, its weights as .safetensors") from None
+    finally:
+        of_diffusers.remove_handler(missing)
+        of_transformers.remove_handler(missing)
+    if missing.said:
+        raise InputError(folder, f"a model without all of its weights ({missing.said})", "a whole one")
     pipe.set_progress_bar_config(disable=None)  # drawn on terminals alone
     return _Model(pipe, sha256)
 
@@ -299,5 +330,10 @@ def _scaled(picture: Bytes, size: tuple[int, int]) -> Bytes:
 
 
 def _line(error: Exception) -> str:
-    said = " ".join(str(error).split()) or "no reason said"
-    return f"{type(error).__name__}: {said if len(said) <= 160 else said[:157] + '…'}"
+    return f"{type(error).__name__}: {_short(str(error)) or 'no reason said'}"
+
+
+def _short(text: str) -> str:
+    """In one line."""
+    said = " ".join(text.split())
+    return said if len(said) <= 160 else said[:157] + "…"
