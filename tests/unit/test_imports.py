@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = ("torch", "pyarrow", "scipy", "cv2", "fsspec", "tensorboard", "onnx")
+HEAVY = ("torch", "pyarrow", "scipy", "cv2", "fsspec", "tensorboard", "onnx", "diffusers", "transformers")
 
 PROBE = """
 import importlib, json, sys
