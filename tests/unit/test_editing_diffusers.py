@@ -19,6 +19,7 @@ from tiny_diffusers import SIDE, save_inpainting, save_text_to_image
 
 from packshot.editing import background as background_module
 from packshot.editing import diffusers
+from packshot.editing import erase as erase_module
 from packshot.editing.background import background
 from packshot.editing.diffusers import Wish, drawn
 from packshot.editing.erase import erase
@@ -135,11 +136,27 @@ def test_only_what_the_mask_covers_is_painted(models: SimpleNamespace) -> None:
     assert (made.operation, made.model) == ("erase", "tiny-fillings") and len(made.sizes) in (1, 2)
 
 
-def test_what_was_erased_is_not_seen_by_the_model(models: SimpleNamespace) -> None:
-    one, two = textured(), textured()
-    two[20:40, 30:60] = 255 - two[20:40, 30:60]
-    results = [erase(Scene(photo), "30,20,30,20", by=models.fills, steps=1, feather=0).product for photo in (one, two)]
-    assert np.array_equal(*results)
+@pytest.mark.parametrize("kind", ["fills", "draws"])
+def test_what_was_erased_is_not_seen_by_the_model(models: SimpleNamespace, kind: str) -> None:
+    by, mask = getattr(models, kind), "30,20,30,20"
+    photos = [textured(), textured()]
+    photos[1][20:40, 30:60] = 255 - photos[1][20:40, 30:60]
+    one, two = (erase(Scene(photo), mask, by=by, steps=1, feather=0).product for photo in photos)
+    assert np.array_equal(one, two)
+
+
+def test_a_hole_that_is_painted_in_parts_has_no_seam_of_the_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def black(_: Wish, picture: np.ndarray, hole: np.ndarray) -> tuple[np.ndarray, Made]:
+        return np.zeros_like(picture), Made("erase", "black", "Pipeline", "0", (((8, 8), hole.shape),))
+
+    monkeypatch.setattr(erase_module, "painted", black)
+    monkeypatch.setattr(erase_module, "own_side", lambda _: 64)
+    photo = np.full((70, 400, 3), 255, np.uint8)  # the first hole's surroundings end within the second
+    after = erase(Scene(photo), "4,30,12,12; 46,30,100,12", by=a_folder(tmp_path), feather=4)
+    assert len(after.made[0].sizes) == 2
+    assert after.product[35:37, 51:141].max() == 0
 
 
 def test_the_old_fades_out_inside_of_the_mask(models: SimpleNamespace) -> None:

@@ -239,7 +239,7 @@ class _Claims:
         return cls(
             {"original": document["original"]["sha256"], "edited": edited["sha256"]},
             steps,
-            [model["op"] for model in document.get("models", [])],
+            [str(model["op"]) for model in document.get("models", [])],
             document.get("generative", False),
             bool(edited["lossless"]),
             None if placement is None else (int(placement[0]), int(placement[1])),

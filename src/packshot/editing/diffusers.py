@@ -10,6 +10,7 @@ import hashlib
 import inspect
 import logging
 import math
+import os
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -69,7 +70,7 @@ class Wish:
         """
         if not self.by.startswith(PREFIX):
             raise RequestError(f"{self.operation}.by", f"'{self.by}'", _ACCEPTED)
-        if not (self.folder / "model_index.json").is_file():
+        if not os.path.isfile(self.folder / "model_index.json"):
             raise RequestError(f"{self.operation}.by", f"'{self.folder}', which has no model_index.json", _ACCEPTED)
         if not 0 <= self.seed <= _LARGEST_SEED:
             raise RequestError(f"{self.operation}.seed", self.seed, f"0 to {_LARGEST_SEED}")
@@ -139,14 +140,25 @@ def painted(wish: Wish, picture: Bytes, hole: Mask) -> tuple[Bytes, Made]:
     with _ONE_AT_A_TIME, _quiet(wish):
         model = _opened(wish.folder, "inpainting")
         width, height = _asked_size(model.pipe, hole.shape)
-        seen = Image.fromarray(_scaled(picture, (width, height)))
-        met = cv2.resize(hole.astype(np.float32), (width, height), interpolation=cv2.INTER_AREA) > 0
-        # Latent pixels that the hole meets in part are made anew, too: nothing of what is erased may shine through.
-        reach = 2 * _latent_px(model.pipe) - 1
-        mask = cv2.dilate(met.astype(np.uint8) * 255, np.ones((reach, reach), np.uint8))
-        made = _ran(model.pipe, wish, (width, height), image=seen, mask_image=Image.fromarray(mask))
+        seen, mask = _hidden(picture, hole, (width, height), _latent_px(model.pipe))
+        whole = "strength" in inspect.signature(model.pipe.__call__).parameters  # some start halfway from the old
+        more = {"image": seen, "mask_image": mask, **({"strength": 1.0} if whole else {})}
+        made = _ran(model.pipe, wish, (width, height), **more)
     h, w = hole.shape
     return _scaled(made, (w, h)), model.made(wish, ((width, height), (w, h)))
+
+
+def _hidden(picture: Bytes, hole: Mask, size: tuple[int, int], latent_px: int) -> tuple[Image.Image, Image.Image]:
+    """The picture at (width, height) with nothing of what was in the hole, and the mask of what shall be painted.
+
+    Latent pixels that the hole meets in part are made anew as a whole, and those around it are not to know of it.
+    """
+    blank = picture.copy()
+    blank[hole] = picture[~hole].mean(0) if not hole.all() else 128
+    met = (cv2.resize(hole.astype(np.float32), size, interpolation=cv2.INTER_AREA) > 0).astype(np.uint8)
+    seen = cv2.inpaint(_scaled(blank, size), met, 3, cv2.INPAINT_TELEA)
+    mask = cv2.dilate(met * 255, np.ones((2 * latent_px - 1,) * 2, np.uint8))
+    return Image.fromarray(seen), Image.fromarray(mask)
 
 
 def own_side(wish: Wish) -> int:
@@ -230,8 +242,8 @@ def _opened(folder: Path, task: Task) -> _Model:
     of_diffusers.add_handler(missing)
     of_transformers.add_handler(missing)
     kind = AutoPipelineForInpainting if task == "inpainting" else AutoPipelineForText2Image
-    sha256 = _fingerprint(folder)
     try:
+        sha256 = _fingerprint(folder)
         pipe = kind.from_pretrained(
             str(folder.resolve()),
             local_files_only=True,

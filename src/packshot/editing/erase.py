@@ -104,7 +104,8 @@ def _by_model(scene: Scene, hole: Mask, wish: Wish, feather: float | None) -> Sc
         seen = tuple(_widened(part, side, length) for part, length in zip(box, hole.shape, strict=True))
         found, made = painted(wish, product[seen], left[seen])
         fading = min(8.0, max(product[seen].shape[:2]) / 100) if feather is None else feather
-        product[seen] = _mixed(product[seen], gap[seen], found.astype(np.float32), fading)
+        share = _ramp(hole[seen], fading)  # of the whole hole: where the box cuts it there is no edge
+        product[seen] = _mixed(product[seen], gap[seen], found.astype(np.float32), share)
         left &= ~gap
         parts.append(made)
     record = replace(parts[0], sizes=tuple(size for made in parts for size in made.sizes))
@@ -217,13 +218,13 @@ def _filled_box(picture: Bytes, hole: Mask, known: Mask, feather: float, seed: i
     start = cv2.inpaint(np.rint(here).astype(np.uint8), (gap | ~free).astype(np.uint8), 3, cv2.INPAINT_TELEA)
     done = filled(here, gap, free & ~gap, start.astype(np.float32), seed)
     found = done.picture if factor == 1 else _at_full_size(exact, hole, done.picture, done.source)
-    return _mixed(picture, hole, found, feather)
+    return _mixed(picture, hole, found, _ramp(hole, feather))
 
 
-def _mixed(picture: Bytes, hole: Mask, found: Field, feather: float) -> Bytes:
-    """The picture with what was found in its hole; every pixel outside of it is copied."""
-    share = _ramp(hole, feather)[..., None]
-    mixed = np.clip(np.rint(picture.astype(np.float32) * (1 - share) + found * share), 0, 255).astype(np.uint8)
+def _mixed(picture: Bytes, hole: Mask, found: Field, share: Field) -> Bytes:
+    """The picture with this share of what was found in its hole; every pixel outside of it is copied."""
+    part = share[..., None]
+    mixed = np.clip(np.rint(picture.astype(np.float32) * (1 - part) + found * part), 0, 255).astype(np.uint8)
     return np.where(hole[..., None], mixed, picture)
 
 
