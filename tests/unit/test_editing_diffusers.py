@@ -195,6 +195,7 @@ def test_the_command_certifies_a_models_place(models: SimpleNamespace, tmp_path:
     done = packshot(*ordered, "--background", place)
     assert done.returncode == 0 and "kept pixels identical" in done.stdout
     assert "background made by 'tiny-places' (StableDiffusionPipeline) at 72×56, enlarged to 80×60" in done.stderr
+    assert len(done.stderr.splitlines()) == 1
     path = tmp_path / "new.png.certificate.json"
     document = json.loads(path.read_text())
     assert document["generative"] is True and [m["op"] for m in document["models"]] == ["erase", "background"]

@@ -36,6 +36,8 @@ _USUAL_PX = 512
 _STEEPEST = 2.0
 """Most that a picture's sides differ by: models draw things twice in longer ones."""
 _LARGEST_SEED = 2**63 - 1
+_DEAF = logging.NullHandler()
+"""Without any handler Python prints what is logged."""
 _ONE_AT_A_TIME = RLock()
 """A pipeline's schedule is state, and two models at once would need twice the memory."""
 
@@ -217,11 +219,13 @@ def _quiet(wish: Wish) -> Iterator[None]:
         import torch  # noqa: F401
         from transformers.utils import logging as of_transformers
 
-        of_transformers.disable_default_handler()  # first: it speaks while diffusers is imported
+        of_transformers.add_handler(_DEAF)  # first: it speaks while diffusers is imported
+        of_transformers.disable_default_handler()
         from diffusers.utils import logging as of_diffusers
     except ModuleNotFoundError as error:
         install = "pip install 'packshot[diffusion]'"
         raise MissingExtraError(f"{wish.operation}.by", f"no module {error.name}", install) from None
+    of_diffusers.add_handler(_DEAF)
     of_diffusers.disable_default_handler()
     of_diffusers.disable_progress_bar()
     of_transformers.disable_progress_bar()
