@@ -6,9 +6,7 @@ not signed: it proves what holds between two files that one has, not who made th
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import io
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,17 +14,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image
 
 import packshot
 from packshot.editing.diffusers import PREFIX
-from packshot.editing.measures import EXEMPT, GLASS, KEPT, OUTSIDE, is_outline, measure, regions
+from packshot.editing.measures import GLASS, measure, regions
 from packshot.editing.operations import OPERATIONS
 from packshot.editing.pipeline import Edited
 from packshot.editing.reduced import read, reference
+from packshot.editing.region_map import counts, packed, unpacked
 from packshot.editing.scene import Bytes, Made, Reduction
 from packshot.errors import InputError
-from packshot.images import MAX_PIXELS, Layers, open_layers
+from packshot.images import Layers, open_layers
 
 Document = Mapping[str, Any]
 
@@ -132,7 +130,7 @@ def certify(
         "promise": promise,
         "placement": None if scene.placement is None else list(scene.placement),
         "reduction": None if how is None else {"box": list(how.box), "at": list(how.at)},
-        "regions": {**_counts(codes), "png": _packed(codes)},
+        "regions": {**counts(codes), "png": packed(codes)},
         "measured": written,
         "measured_before_encoding": before,
     }
@@ -244,7 +242,7 @@ class _Claims:
             bool(edited["lossless"]),
             None if placement is None else (int(placement[0]), int(placement[1])),
             None if how is None else read(how["box"], how["at"]),
-            _unpacked(document["regions"]["png"]),
+            unpacked(document["regions"]["png"]),
             edited["size"],
             {key: value for key, value in document["regions"].items() if key != "png"},
             document["promise"],
@@ -303,7 +301,7 @@ def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[st
     by_models = _generative(claims.steps)
     yield from _unequal("models", sorted(claims.models), sorted(by_models))
     yield from _unequal("generative", claims.generative, bool(by_models))
-    yield from _compare("regions", claims.counts, _counts(claims.codes))
+    yield from _compare("regions", claims.counts, counts(claims.codes))
     if (claims.codes == GLASS).any() and not any(_asks_for_glass(step) for step in claims.steps):
         yield "regions.glass: the certificate exempts glass, and no step asked for it"
     height, width = claims.codes.shape
@@ -374,34 +372,5 @@ def _proven_on(promised: bool, lossless: bool) -> str | None:
     return "the edited file" if lossless else "the pixels before encoding; the codec loses some of them"
 
 
-def _counts(codes: Bytes) -> dict[str, Any]:
-    """Pixels of each region, and of what is not outside how much is which, in shares of 1."""
-    masks = {
-        "outside": codes == OUTSIDE,
-        "outline": is_outline(codes),
-        "glass": codes == GLASS,
-        "exempt": codes == EXEMPT,
-        "kept": codes == KEPT,
-    }
-    counts = {name: int(mask.sum()) for name, mask in masks.items()}
-    product = max(codes.size - counts["outside"], 1)
-    shares = {name: round(count / product, 4) for name, count in counts.items() if name != "outside"}
-    return {**counts, "shares": shares}
-
-
 def _size(pixels: Bytes) -> str:
     return f"{pixels.shape[1]}×{pixels.shape[0]}"
-
-
-def _packed(codes: Bytes) -> str:
-    """A grey PNG as base64: inside the document, so that it cannot be lost or swapped."""
-    buffer = io.BytesIO()
-    Image.fromarray(codes).save(buffer, "PNG", compress_level=6)
-    return base64.b64encode(buffer.getvalue()).decode()
-
-
-def _unpacked(text: str) -> Bytes:
-    with Image.open(io.BytesIO(base64.b64decode(text, validate=True)), formats=("PNG",)) as image:
-        if image.width * image.height > MAX_PIXELS or image.mode != "L":
-            raise ValueError("no map of regions")
-        return np.array(image)
