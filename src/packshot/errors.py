@@ -52,3 +52,8 @@ class RecipeError(PackshotError):
 
 class MissingExtraError(PackshotError):
     """An optional part of packshot that is not installed."""
+
+
+def first_line(error: object) -> str:
+    """The first line of what an error says, at most 160 characters; its type where it says nothing."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:160]

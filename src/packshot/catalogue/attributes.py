@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from packshot.errors import RequestError
 from packshot.prompt import MAX_CHARACTERS, SLOTS, Prompt, captions, entry_for_catalogue_name, parse
 
-_NOTHING = frozenset({"na", "n/a", "nan", "none", "null", "-", "无", "其他", "其它", "other"})
+NOTHING = frozenset({"na", "n/a", "nan", "none", "null", "-", "无", "其他", "其它", "other"})
 """What tables hold in place of a colour."""
 
 
@@ -38,9 +38,9 @@ def attributes_of(values: Mapping[str, str]) -> Attributes | None:
     Args:
         values: text by meaning, see `rows.MEANINGS`; `id` is among them.
     """
-    said = _understood(values.get("title") or values.get("text", ""))
+    said = understood(values.get("title") or values.get("text", ""))
     named = values.get("category")
-    category = _category(named) if named else getattr(said, "category", None)
+    category = category_named(named) if named else getattr(said, "category", None)
     if category is None:
         return None
     slots: dict[str, str | None] = {"category": category}
@@ -48,22 +48,22 @@ def attributes_of(values: Mapping[str, str]) -> Attributes | None:
         in_title: str | None = None if said is None else getattr(said, slot)
         slots[slot] = entry_for_catalogue_name(slot, values[slot]) if slot in values else in_title
     colour_word = values.get("colour", said.colours[0].word if said and said.colours else "")
-    if colour_word.casefold() in _NOTHING:
+    if colour_word.casefold() in NOTHING:
         colour_word = ""
     made = {language: tuple(texts) for language, texts in captions(slots, colour_word, key=values["id"]).items()}
     return Attributes(slots, values.get("title", ""), colour_word, _with_text(made, values.get("text", "")))
 
 
-def _category(name: str) -> str | None:
+def category_named(name: str) -> str | None:
     """The entry for a category column's word: a seller's term, or words that are understood without rest."""
     entry = entry_for_catalogue_name("category", name)
     if entry is not None:
         return entry
-    said = _understood(name)
+    said = understood(name)
     return said.category if said and not said.unknown and not said.ignored else None
 
 
-def _understood(text: str) -> Prompt | None:
+def understood(text: str) -> Prompt | None:
     """A title as a prompt, without guessing; None where nothing of it is understood."""
     try:
         return parse(text[:MAX_CHARACTERS], guess=False)

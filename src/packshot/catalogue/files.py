@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 Kind = Literal["table", "parquet", "webdataset"]
 _KINDS = "a folder of pictures with metadata.csv or metadata.jsonl, Parquet with encoded pictures, or WebDataset tars"
+PICTURE_ENDINGS = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
+"""How names of pictures end, without the dot."""
 _TABLES = ("metadata.csv", "metadata.jsonl")
 
 

@@ -7,7 +7,6 @@ understood.
 from __future__ import annotations
 
 import contextlib
-import csv
 import io
 import json
 import tarfile
@@ -17,14 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from packshot.catalogue.files import CatalogueFile, LocalFiles
-from packshot.catalogue.rows import BadRow, CatalogueRow, Place, guess_columns, text_of
-from packshot.errors import InputError, MissingExtraError
+from packshot.catalogue.columnar import parquet_layout, parquet_rows
+from packshot.catalogue.delimited import jsonl_rows, read_delimited
+from packshot.catalogue.files import PICTURE_ENDINGS, CatalogueFile, LocalFiles
+from packshot.catalogue.rows import BadRow, CatalogueRow, Place, RawRow, guess_columns, text_of
+from packshot.catalogue.texts import detect_encoding, open_text
+from packshot.errors import InputError, first_line
 
 Item = CatalogueRow | BadRow
-_PICTURES = ("jpg", "jpeg", "png", "webp", "gif", "bmp", "tif", "tiff", "avif")
 _LARGEST_MEMBER = 200_000_000
-_BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,33 +62,13 @@ def open_catalogue(file: CatalogueFile, mapping: Mapping[str, str]) -> Opened:
         raise InputError(file.path, error.strerror or str(error), "a file that can be read") from None
 
 
-def decode_table(data: bytes, where: str) -> str:
-    """Text of a table in UTF-8, with or without a byte order mark, or in GBK.
-
-    Nearly any bytes are valid GBK, so what is not UTF-8 must also look Chinese: four fifths of what is beyond ASCII in
-    the common characters (GB 2312). Other encodings are refused instead of read as gibberish.
-
-    Raises:
-        InputError: another encoding.
-    """
-    for encoding in ("utf-8-sig", "gbk"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        beyond = [character for character in text if character > "\x7f"] if encoding == "gbk" else []
-        common = len("".join(beyond).encode("gb2312", "ignore").decode("gb2312"))
-        if "\0" not in text and common >= 0.8 * len(beyond):
-            return text
-    raise InputError(where, "a table in an unknown encoding", "UTF-8 (with or without a byte order mark) or GBK")
-
-
 def _open_table(file: CatalogueFile, mapping: Mapping[str, str]) -> Opened:
     with file.files.open(file.path) as stream:
-        text = decode_table(stream.read(), file.path)
-    lines = _jsonl(text, file.path) if file.path.casefold().endswith(".jsonl") else _csv(text, file.path)
-    entries = list(lines)
-    found = list(dict.fromkeys(column for entry in entries if isinstance(entry, tuple) for column in entry[1]))
+        data = stream.read()
+    lines = open_text(io.BytesIO(data), detect_encoding(io.BytesIO(data), file.path))
+    is_jsonl = file.path.casefold().endswith(".jsonl")
+    entries = list(jsonl_rows(lines, file.path) if is_jsonl else read_delimited(lines, file.path).rows)
+    found = list(dict.fromkeys(column for entry in entries if isinstance(entry, RawRow) for column in entry.cells))
     if not entries:
         raise InputError(file.path, "a table without rows", "a header and at least one row")
     columns = guess_columns(found, mapping, where=file.path, given=("id",))
@@ -96,50 +76,14 @@ def _open_table(file: CatalogueFile, mapping: Mapping[str, str]) -> Opened:
 
     def rows() -> Iterator[Item]:
         for entry in entries:
-            yield entry if isinstance(entry, BadRow) else _table_row(file, columns, *entry)
+            yield entry if isinstance(entry, BadRow) else _table_row(file, columns, entry)
 
     return Opened(file.path, columns, len(entries), rows())
 
 
-def _csv(text: str, path: str) -> Iterator[tuple[Place, dict[str, object]] | BadRow]:
-    header_line = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=header_line.count))
-    header = [name.strip() for name in next(reader, [])]
-    while True:
-        place = Place(path, "line", reader.line_num + 1)
-        try:
-            cells = next(reader)
-        except StopIteration:
-            return
-        except csv.Error as error:
-            yield BadRow(place, "", f"not CSV: {error}")
-            continue
-        if not cells:
-            continue
-        if len(cells) != len(header):
-            yield BadRow(place, "", f"{len(cells)} values for {len(header)} columns")
-            continue
-        yield place, dict(zip(header, cells, strict=True))
-
-
-def _jsonl(text: str, path: str) -> Iterator[tuple[Place, dict[str, object]] | BadRow]:
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        place = Place(path, "line", number)
-        try:
-            values = json.loads(line)
-        except ValueError as error:
-            yield BadRow(place, "", f"not JSON: {error}")
-            continue
-        if isinstance(values, dict):
-            yield place, values
-        else:
-            yield BadRow(place, "", f"a JSON {type(values).__name__} instead of an object")
-
-
-def _table_row(file: CatalogueFile, columns: Mapping[str, str], place: Place, cells: Mapping[str, object]) -> Item:
-    values = {meaning: text_of(cells.get(column)) for meaning, column in columns.items()}
+def _table_row(file: CatalogueFile, columns: Mapping[str, str], row: RawRow) -> Item:
+    place = row.place
+    values = {meaning: text_of(row.cells.get(column)) for meaning, column in columns.items()}
     name = values.pop("file_name")
     values.setdefault("id", PurePosixPath(name).stem)
     picture = _beside(file, name)
@@ -160,38 +104,18 @@ def _beside(file: CatalogueFile, name: str) -> bytes | Path | str:
         with file.files.open(path) as stream:
             return stream.read()
     except OSError as error:
-        return f"the picture '{name}' cannot be read: {_line(error.strerror or error)}"
+        return f"the picture '{name}' cannot be read: {first_line(error.strerror or error)}"
 
 
 def _open_parquet(file: CatalogueFile, mapping: Mapping[str, str]) -> Opened:
-    try:
-        import pyarrow as arrow
-        import pyarrow.parquet as parquet
-    except ImportError:
-        raise MissingExtraError(file.path, "a Parquet file without pyarrow", "pip install 'packshot[data]'") from None
-    with file.files.open(file.path) as stream:
-        try:
-            table = parquet.ParquetFile(stream)
-        except (arrow.ArrowInvalid, OSError) as error:
-            raise InputError(file.path, f"a damaged Parquet file ({_line(error)})", "a complete one") from None
-        found, total = table.schema_arrow.names, table.metadata.num_rows
-    columns = guess_columns(found, mapping, where=file.path, given=())
+    layout = parquet_layout(file)
+    columns = guess_columns(list(layout.columns), mapping, where=file.path, given=())
 
     def rows() -> Iterator[Item]:
-        number = 0
-        with file.files.open(file.path) as stream:
-            try:
-                for batch in parquet.ParquetFile(stream).iter_batches(
-                    _BATCH, columns=list(dict.fromkeys(columns.values()))
-                ):
-                    for cells in batch.to_pylist():
-                        number += 1
-                        yield _parquet_row(file, columns, Place(file.path, "row", number), cells)
-            except (arrow.ArrowException, OSError) as error:
-                reason = f"the file is damaged from here on: {_line(error)}"
-                yield BadRow(Place(file.path, "row", number + 1), "", reason)
+        for row in parquet_rows(file, columns.values()):
+            yield row if isinstance(row, BadRow) else _parquet_row(file, columns, row.place, row.cells)
 
-    return Opened(file.path, columns, total, rows())
+    return Opened(file.path, columns, layout.rows, rows())
 
 
 def _parquet_row(file: CatalogueFile, columns: Mapping[str, str], place: Place, cells: Mapping[str, Any]) -> Item:
@@ -261,7 +185,7 @@ def _samples(file: CatalogueFile) -> Generator[_Sample | BadRow, None, None]:
                 _add_member(sample, extension.casefold(), member, tar.extractfile(member))
     except (tarfile.TarError, OSError, EOFError, zlib.error) as error:
         yield BadRow(
-            Place(file.path, "row", number), "" if sample is None else sample.key, f"damaged tar: {_line(error)}"
+            Place(file.path, "row", number), "" if sample is None else sample.key, f"damaged tar: {first_line(error)}"
         )
         return
     if sample is not None:
@@ -270,14 +194,14 @@ def _samples(file: CatalogueFile) -> Generator[_Sample | BadRow, None, None]:
 
 def _add_member(sample: _Sample, extension: str, member: tarfile.TarInfo, content: Any) -> None:
     kind = extension.rpartition(".")[2]
-    if kind not in (*_PICTURES, "json", "txt"):
+    if kind not in (*PICTURE_ENDINGS, "json", "txt"):
         return
     if member.size > _LARGEST_MEMBER:
         sample.reason = f"{member.name} has {member.size:,} bytes; accepted: at most {_LARGEST_MEMBER:,}"
         return
     stream: BinaryIO = content
     data = stream.read()
-    if kind in _PICTURES:
+    if kind in PICTURE_ENDINGS:
         sample.picture = max(sample.picture, data, key=len)  # of several sizes, the finest
         return
     try:
@@ -286,13 +210,9 @@ def _add_member(sample: _Sample, extension: str, member: tarfile.TarInfo, conten
             return
         cells = json.loads(data)
     except ValueError as error:
-        sample.reason = f"{member.name}: {_line(error)}"
+        sample.reason = f"{member.name}: {first_line(error)}"
         return
     if isinstance(cells, dict):
         sample.cells = cells
     else:
         sample.reason = f"{member.name}: a JSON {type(cells).__name__} instead of an object"
-
-
-def _line(error: object) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:160]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal
+from math import isfinite
 from pathlib import Path
 
 from packshot.errors import InputError
@@ -59,6 +61,19 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class RawRow:
+    """A row of a table before its columns are understood.
+
+    Attributes:
+        place: where it is.
+        cells: value by column, of any type that the table's format knows.
+    """
+
+    place: Place
+    cells: Mapping[str, object]
+
+
+@dataclass(frozen=True, slots=True)
 class CatalogueRow:
     """One row.
 
@@ -111,12 +126,12 @@ def guess_columns(
             raise InputError("column mapping", f"the meaning '{meaning}'", ", ".join(MEANINGS))
         if column not in found:
             raise InputError(where, f"columns {listed}", f"a column '{column}', as mapped to {meaning}")
-    plain = {_plain(column): column for column in reversed(list(found))}
+    plain = {plain_name(column): column for column in reversed(list(found))}
     columns = {
-        meaning: plain[_plain(name)]
+        meaning: plain[plain_name(name)]
         for meaning, names in MEANINGS.items()
         for name in reversed(names)
-        if _plain(name) in plain
+        if plain_name(name) in plain
     }
     columns.update(mapping)
     present = set(columns) | set(given)
@@ -133,13 +148,14 @@ def guess_columns(
 
 
 def text_of(value: object) -> str:
-    """A cell as text: None and NaN are empty, whole floats lose their point (ids that went through a spreadsheet)."""
+    """A cell as text: None and NaN are empty, whole numbers lose their point (ids that went through a spreadsheet)."""
     if value is None or value != value:
         return ""
-    if isinstance(value, float) and value.is_integer():
+    if isinstance(value, float | Decimal) and isfinite(value) and value == int(value):
         value = int(value)
     return str(value).strip()
 
 
-def _plain(name: str) -> str:
+def plain_name(name: str) -> str:
+    """A column's name as names are compared: case, spaces, hyphens and underscores do not count."""
     return name.strip().casefold().replace(" ", "").replace("_", "").replace("-", "")

@@ -1,0 +1,1 @@
+"""Pictures that marketplaces accept: their rules as data, what a picture measures, verdicts, and repairs."""
