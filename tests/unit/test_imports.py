@@ -7,7 +7,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-HEAVY = ("torch", "pyarrow", "scipy", "cv2", "fsspec", "tensorboard", "onnx", "diffusers", "transformers")
+HEAVY = (
+    *("torch", "pyarrow", "scipy", "cv2", "fsspec", "openpyxl", "psycopg", "sqlalchemy"),
+    *("tensorboard", "onnx", "diffusers", "transformers"),
+)
 
 PROBE = """
 import importlib, json, sys

@@ -13,35 +13,48 @@ from packshot.listing.guesses import guess_by_content
 
 NAMES: dict[str, tuple[str, ...]] = {
     "sku": (
-        "sku", "sku id", "sku code", "item sku", "seller sku", "variant sku", "商品sku", "sku编码", "sku编号", "sku码",
-        "货号", "商品货号", "商家编码", "商品编码", "商品编号", "货品编号", "物料编码", "编码", "编号", "item number", "item no",
-        "product code", "article number", "handle", *MEANINGS["id"], "条码", "条形码", "商品条码", "barcode", "gtin", "ean", "upc",
+        "sku", "sku id", "sku code", "item sku", "seller sku", "variant sku", "商品sku", "sku编码",
+        "sku编号", "sku码", "货号", "商品货号", "商家编码", "商品编码", "商品编号", "货品编号", "物料编码",
+        "编码", "编号", "item number", "item no", "product code", "article number", "handle",
+        *MEANINGS["id"], "条码", "条形码", "商品条码", "barcode", "gtin", "ean", "upc",
     ),
     "title": (
-        "title", "标题", "商品标题", "宝贝标题", "宝贝名称", "中文标题", "英文标题", *MEANINGS["title"], "产品名称", "产品标题",
-        "产品名", "货品名称", "product title", "product",
+        "title", "标题", "商品标题", "宝贝标题", "宝贝名称", "中文标题", "英文标题", "product title",
+        *MEANINGS["title"], "产品名称", "产品标题", "产品名", "货品名称", "product",
     ),
     "photo": (
-        "主图", "商品主图", "主图文件", "主图路径", "main image", "main photo", "main picture", "main image url",
-        *MEANINGS["image"], *MEANINGS["file_name"], "照片", "图片名", "图片名称", "图片文件名", "商品图片", "产品图片", "图",
-        "photos", "images", "pictures", "image link", "image src", "image url", "photo file", "白底图",
-        "副图", "附图", "细节图", "详情图", "其他图片", "additional image", "additional images", "additional image link",
-        "other image", "other image url", "detail", "detail image",
+        "主图", "商品主图", "主图文件", "主图路径", "main image", "main photo", "main picture",
+        "main image url", *MEANINGS["image"], *MEANINGS["file_name"], "照片", "图片名", "图片名称",
+        "图片文件名", "商品图片", "产品图片", "图", "photos", "images", "pictures", "image link",
+        "image src", "image url", "photo file", "白底图", "副图", "附图", "细节图", "详情图", "其他图片",
+        "additional image", "additional images", "additional image link", "other image", "other image url",
+        "detail image",
     ),
-    "category": (*MEANINGS["category"], "宝贝类目", "叶子类目", "google product category", "type"),
-    "colour": (*MEANINGS["colour"], "商品颜色", "color name", "colour name", "颜色名称"),
-    "material": ("material", "fabric", "composition", "材质", "面料", "材料", "主要材质", "材质成分"),
-    "brand": ("brand", "brand name", "vendor", "manufacturer", "品牌", "品牌名", "品牌名称"),
+    "category": (
+        *MEANINGS["category"], "宝贝类目", "叶子类目", "google product category", "type",
+    ),
+    "colour": (
+        *MEANINGS["colour"], "商品颜色", "color name", "colour name", "颜色名称",
+    ),
+    "material": (
+        "material", "fabric", "composition", "材质", "面料", "材料", "主要材质", "材质成分",
+    ),
+    "brand": (
+        "brand", "brand name", "vendor", "manufacturer", "品牌", "品牌名", "品牌名称",
+    ),
     "gender": MEANINGS["gender"],
     "usage": MEANINGS["usage"],
     "size": (
-        "dimensions", "product dimensions", "尺寸", "商品尺寸", "产品尺寸", "尺寸cm", "长宽高", "规格尺寸", "size", "规格",
+        "dimensions", "product dimensions", "尺寸", "商品尺寸", "产品尺寸", "尺寸cm", "长宽高", "规格尺寸",
+        "size", "规格",
     ),
     "parent": (
-        "parent", "parent sku", "parent id", "spu", "spu id", "spu编码", "商品spu", "父sku", "父体", "父商品", "款号", "商品款号",
-        "item group id", "group", "style number", "model",
+        "parent", "parent sku", "parent id", "spu", "spu id", "spu编码", "商品spu", "父sku", "父体",
+        "父商品", "款号", "商品款号", "item group id", "group", "style number", "model",
     ),
-    "text": (*MEANINGS["text"], "商品详情", "卖点", "商品卖点", "bullet points", "body html"),
+    "text": (
+        *MEANINGS["text"], "商品详情", "卖点", "商品卖点", "bullet points", "body html",
+    ),
 }  # fmt: skip
 """Meaning -> names of columns taken for it, the first present wins; of photos all present ones, in this order."""
 
@@ -66,10 +79,8 @@ class Columns:
 
     def lines(self) -> list[str]:
         """For people: what is understood, and what is left out."""
-        found = [
-            f"{meaning} from {' and '.join(f"'{column}'" for column in columns)} ({self.how[meaning]})"
-            for meaning, columns in self.by_meaning.items()
-        ]
+        quoted = {meaning: " and ".join(map("'{}'".format, names)) for meaning, names in self.by_meaning.items()}
+        found = [f"{meaning} from {columns} ({self.how[meaning]})" for meaning, columns in quoted.items()]
         lines = ["columns: " + ", ".join(found)]
         if self.left_out:
             lines.append("left out: " + _listed(self.left_out))
@@ -152,8 +163,8 @@ def header_row(rows: Sequence[Sequence[str]]) -> int:
 
 
 def known_names(cells: Iterable[str]) -> int:
-    """How many meanings these names of columns stand for."""
-    return len(_by_name([cell for cell in cells if cell.strip()]))
+    """How many of these names of columns have a meaning."""
+    return sum(map(len, _by_name([cell for cell in cells if cell.strip()]).values()))
 
 
 def _by_name(found: Sequence[str]) -> dict[str, tuple[str, ...]]:
@@ -164,8 +175,10 @@ def _by_name(found: Sequence[str]) -> dict[str, tuple[str, ...]]:
         for meaning, names in NAMES.items():
             if meaning in columns:
                 continue
-            plain = {plain_name(name): place for place, name in enumerate(names)}
-            fitting = [(place, column) for column in free if (place := _place(forms(column, meaning), plain)) is not None]
+            plain = {plain_name(name): place for place, name in reversed(list(enumerate(names)))}
+            fitting = [
+                (place, column) for column in free if (place := _place(forms(column, meaning), plain)) is not None
+            ]
             fitting.sort(key=lambda pair: pair[0])
             if fitting:
                 columns[meaning] = tuple(column for _, column in fitting[: None if meaning == "photo" else 1])

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from packshot.catalogue.attributes import understood
 from packshot.catalogue.files import PICTURE_ENDINGS
 from packshot.catalogue.rows import RawRow, text_of
+from packshot.listing.products import Damaged
 from packshot.prompt import colour_of_name, entry_for_catalogue_name
 
 _PICTURE = re.compile(rf"\.({'|'.join(PICTURE_ENDINGS)})\b", re.IGNORECASE)
@@ -26,8 +27,7 @@ def guess_by_content(wanted: Sequence[str], columns: Sequence[str], sample: Sequ
         columns: those still free.
         sample: rows to look at.
     """
-    values = {column: [text for row in sample if (text := text_of(row.cells.get(column)))] for column in columns}
-    values = {column: texts for column, texts in values.items() if texts}
+    values = {column: texts for column in columns if (texts := _texts(sample, column))}
     found: dict[str, str] = {}
     for meaning in ("photo", "colour", "category", "sku", "title"):
         if meaning not in wanted or not values:
@@ -38,6 +38,11 @@ def guess_by_content(wanted: Sequence[str], columns: Sequence[str], sample: Sequ
             found[meaning] = best
             del values[best]
     return found
+
+
+def _texts(sample: Sequence[RawRow], column: str) -> list[str]:
+    cells = [row.cells.get(column) for row in sample]
+    return [text for cell in cells if not isinstance(cell, Damaged) and (text := text_of(cell))]
 
 
 def _photo(texts: Sequence[str]) -> float:

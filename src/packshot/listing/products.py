@@ -14,7 +14,7 @@ from packshot.catalogue.rows import Place
 from packshot.images import canonical_json
 
 
-class Path_(StrEnum):  # noqa: N801 - `Path` is pathlib's
+class Path_(StrEnum):
     """How a product's pictures come about."""
 
     IDENTITY = "identity"
@@ -95,6 +95,17 @@ class Product:
     def content_sha256(self) -> str:
         """Of `content()` as canonical JSON, in hex."""
         return hashlib.sha256(canonical_json(self.content()).encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Damaged:
+    """A cell that does not hold what was typed into it.
+
+    Attributes:
+        reason: what it holds instead, as a phrase.
+    """
+
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
