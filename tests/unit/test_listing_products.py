@@ -6,11 +6,11 @@ import hashlib
 from pathlib import Path
 
 import pytest
-from listing_tables import opened, photo, read, table, truncated
+from listing_tables import opened, photo, read, split, table, truncated
 
 from packshot.errors import InputError, RequestError
 from packshot.listing.columns import header_row, read_choice
-from packshot.listing.intake import read_size
+from packshot.listing.intake import read_products, read_size
 from packshot.listing.photos import PhotoFolder
 from packshot.listing.products import Path_
 
@@ -226,7 +226,9 @@ def test_a_folder_is_a_catalogue(tmp_path: Path) -> None:
     for grey, name in enumerate(["bag_1.jpg", "bag_2.jpg", "red shoe.jpg", "hats/a.png", "hats/b.png"]):
         photo(tmp_path / name, grey)
     truncated(tmp_path / "cut.jpg")
-    products, problems = read(str(tmp_path), tmp_path)
+    table(tmp_path, "sku,title\n")
+    assert "tables in it are not read: products.csv" in opened(str(tmp_path)).lines()[0]
+    products, problems = split(list(read_products(opened(str(tmp_path)))))
     assert {product.sku: len(product.photos) for product in products} == {"bag": 2, "red shoe": 1, "hats": 2}
     assert [(problem.sku, problem.lost) for problem in problems] == [("cut", "row")]
     assert "5 photos of" not in opened(str(tmp_path)).lines()[0] and "6 photos of 4" in opened(str(tmp_path)).lines()[0]

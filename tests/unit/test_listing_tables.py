@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 import tracemalloc
 import zipfile
 from datetime import date
@@ -15,6 +16,7 @@ from listing_tables import opened, photo, read, table
 from packshot.catalogue.delimited import read_delimited
 from packshot.catalogue.rows import BadRow
 from packshot.errors import InputError, RequestError
+from packshot.listing.intake import open_products
 from packshot.listing.tables import open_table
 
 HEADER = "SKU,标题,颜色\n"
@@ -260,7 +262,45 @@ def test_a_database_in_a_file(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="no such file"):
         open_table(f"sqlite:///{tmp_path}/none.db", query="goods")
     assert not (tmp_path / "none.db").exists()
+    with pytest.raises(InputError, match="without a folder of photos"):
+        open_products(open_table(url, query='select * from "my goods"'))
     found = open_table(
         url, query="select sku, title from \"my goods\" where title like '%o%' or sku = ':x' order by sku;"
     )
     assert [json.dumps(dict(row.cells)) for row in found.sample()] == ['{"sku": "B", "title": "red shoe"}']
+
+
+# ---- Anything at all -------------------------------------------------------------------------------------------------
+
+
+def test_whatever_befalls_a_table_each_of_its_rows_is_accounted_for(tmp_path: Path) -> None:
+    """Damage one line of a table at random: what was not touched is read, and what was is read or named."""
+    dice = random.Random(1)
+    debris = [
+        b'"',
+        b",",
+        b"\0",
+        b"\xff",
+        b"\n",
+        b"\r",
+        b";",
+        b"\xe9\x9e",
+        b"'",
+        b"\x1a",
+        b'","',
+        b"\xef\xbb\xbf",
+        b"A7",
+    ]
+    for _ in range(60):
+        lines = [HEADER.encode(), *(f'A{n},"鞋, {n}",红\n'.encode() for n in range(12))]
+        hit = dice.randrange(1, len(lines))
+        cut = dice.randrange(len(lines[hit]))
+        lines[hit] = (
+            lines[hit][:cut] + dice.choice(debris) + lines[hit][min(cut + dice.randint(0, 2), len(lines[hit]) - 1) :]
+        )
+        products, problems = read(table(tmp_path, b"".join(lines)))
+        found = {product.sku for product in products}
+        # A quote may pair with the next line's, and a SKU may become another's: then a problem names the lines.
+        missing = {f"A{n}" for n in range(12)} - {f"A{hit - 1}"} - found
+        assert not missing or (problems and len(missing) <= len(problems)), (lines[hit], problems)
+        assert len(products) + len(problems) >= 12, (lines[hit], problems)

@@ -58,6 +58,10 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 """Meaning -> names of columns taken for it, the first present wins; of photos all present ones, in this order."""
 
+_PLACES = {
+    meaning: {plain_name(name): place for place, name in reversed(list(enumerate(names)))}
+    for meaning, names in NAMES.items()
+}
 NEEDED = ("sku", "title")
 _SHOWN = 20
 _PARENTHESES = re.compile(r"[（(\[【].*?[)）\]】]")
@@ -146,9 +150,9 @@ def find_columns(
     lacking = [meaning for meaning in needed if meaning not in by_meaning]
     if lacking:
         said = ",".join(f"{meaning}=COLUMN" for meaning in lacking)
-        raise InputError(
-            where, f"no column for {' and '.join(lacking)} among {_listed(found)}", f"its name told by --columns {said}"
-        )
+        folder = ", or a folder with --photos" if "photo" in lacking else ""
+        got = f"no column for {' and '.join(lacking)} among {_listed(found)}"
+        raise InputError(where, got, f"its name told by --columns {said}{folder}")
     ordered = {meaning: by_meaning[meaning] for meaning in NAMES if meaning in by_meaning}
     return Columns(ordered, how, tuple(column for column in found if column not in taken))
 
@@ -172,10 +176,9 @@ def _by_name(found: Sequence[str]) -> dict[str, tuple[str, ...]]:
     columns: dict[str, tuple[str, ...]] = {}
     free = dict.fromkeys(found)
     for forms in (_whole, _parts):
-        for meaning, names in NAMES.items():
+        for meaning, plain in _PLACES.items():
             if meaning in columns:
                 continue
-            plain = {plain_name(name): place for place, name in reversed(list(enumerate(names)))}
             fitting = [
                 (place, column) for column in free if (place := _place(forms(column, meaning), plain)) is not None
             ]

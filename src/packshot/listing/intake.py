@@ -6,11 +6,13 @@ import re
 import unicodedata
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from packshot.catalogue.attributes import NOTHING, category_named, understood
 from packshot.catalogue.rows import BadRow, Place, RawRow, text_of
-from packshot.errors import RequestError
+from packshot.errors import InputError, RequestError
+from packshot.lexicon import lexicon
 from packshot.lexicon.colours import hex_of
 from packshot.listing.columns import NEEDED, Columns, find_columns
 from packshot.listing.photos import PhotoFolder, plain_sku
@@ -84,6 +86,8 @@ def open_products(
     if words_only and photos is not None:
         raise RequestError("photos", "a folder of photos for products that have none", "one of the two")
     with_folder = photos is not None or table.folder is not None or words_only
+    if not with_folder and "://" in table.source:
+        raise InputError(table.source, "products without a folder of photos", "one, or products drawn from words only")
     needed = (*NEEDED, *(() if with_folder else ("photo",)))
     columns = find_columns(table.columns, table.sample(), choice or {}, where=table.source, needed=needed)
     folder = None if words_only else table.folder or PhotoFolder(photos or Path(table.source).parent)
@@ -195,7 +199,6 @@ def _photos(cell: str, sku: str, catalogue: Catalogue) -> tuple[tuple[Photo, ...
 
 def _product(place: Place, sku: str, title: str, said: Mapping[str, str], photos: tuple[Photo, ...]) -> Product:
     slots, colour = _attributes(title, said)
-    known = colour_of_name(colour) if colour else None
     return Product(
         place=place,
         sku=sku,
@@ -203,7 +206,7 @@ def _product(place: Place, sku: str, title: str, said: Mapping[str, str], photos
         text=said.get("text", ""),
         slots=slots,
         colour=colour,
-        colour_hex="" if known is None else hex_of(known.oklab),
+        colour_hex=_hex(colour),
         brand=said.get("brand", ""),
         parent=said.get("parent", ""),
         size_cm=read_size(said.get("size", "")),
@@ -212,27 +215,40 @@ def _product(place: Place, sku: str, title: str, said: Mapping[str, str], photos
 
 
 def _attributes(title: str, said: Mapping[str, str]) -> tuple[dict[str, str | None], str]:
-    """Lexicon entries by slot, and the colour's word: from their columns, else from the title, else the description."""
-    read = [prompt for text in (title, said.get("text", "")) if text and (prompt := understood(text)) is not None]
+    """Lexicon entries by slot, and the colour's word: from their columns, else from the title.
+
+    The description counts where the title names no product: it speaks of other things, too.
+    """
+    read = understood(title)
+    if (read is None or read.category is None) and said.get("text"):
+        read = understood(said["text"]) or read
     slots: dict[str, str | None] = {}
     for slot in SLOTS:
-        word = said.get(slot, "")
-        named = (category_named(word) if slot == "category" else _named(slot, word)) if word else None
-        slots[slot] = named or next((key for prompt in read if (key := getattr(prompt, slot)) is not None), None)
+        named = _named(slot, said[slot], lexicon().own) if said.get(slot) else None
+        slots[slot] = named or (None if read is None else getattr(read, slot))
     colour = said.get("colour", "")
     if colour.casefold() in NOTHING or not colour:
-        colour = read[0].colours[0].word if read and read[0].colours else ""
+        colour = read.colours[0].word if read and read.colours else ""
     return slots, colour
 
 
-def _named(slot: str, word: str) -> str | None:
-    """The entry that a column's word stands for: a catalogue's own name, or a word of the lexicon."""
+@lru_cache(4096)
+def _named(slot: str, word: str, own: frozenset[str]) -> str | None:
+    """The entry that a column's word stands for: a catalogue's own name, or a word of the lexicon with kinds `own`."""
+    if slot == "category":
+        return category_named(word)
     entry = entry_for_catalogue_name(slot, word)
     if entry is not None:
         return entry
     prompt = understood(word)
     key: str | None = None if prompt is None else getattr(prompt, slot)
     return key
+
+
+@lru_cache(4096)
+def _hex(colour: str) -> str:
+    known = colour_of_name(colour) if colour else None
+    return "" if known is None else hex_of(known.oklab)
 
 
 def read_size(text: str) -> tuple[float, ...]:

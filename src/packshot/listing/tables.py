@@ -24,6 +24,7 @@ from packshot.listing.spreadsheet import open_workbook
 
 Rows = Callable[[], Iterator[RawRow | BadRow]]
 _KINDS = "CSV, TSV, JSON lines (.jsonl), Parquet, XLSX, a folder of photos, or a database's URL"
+_TABLE_ENDINGS = (".csv", ".tsv", ".xlsx", ".jsonl", ".parquet")
 _MOST_KEYS = 2_000
 _SAMPLE_ROWS = 200
 
@@ -166,8 +167,10 @@ def _open_folder(root: Path) -> Table:
             cells: dict[str, Any] = {"sku": name, "title": words, "photo": list(files)}
             yield RawRow(Place(str(root), "product", number), cells)
 
-    facts = ("a folder", f"{len(folder.files):,} photos of {len(products):,} products")
-    return Table(str(root), facts, ("sku", "title", "photo"), rows, folder)
+    facts = ["a folder", f"{len(folder.files):,} photos of {len(products):,} products"]
+    tables = sorted(path.name for path in root.iterdir() if path.suffix.casefold() in _TABLE_ENDINGS)
+    facts += [f"tables in it are not read: {', '.join(tables)}"] if tables else []
+    return Table(str(root), tuple(facts), ("sku", "title", "photo"), rows, folder)
 
 
 def _facts(encoding: Encoding) -> list[str]:
