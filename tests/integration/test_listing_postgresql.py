@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 from listing_tables import split
 
+from packshot.catalogue.rows import BadRow, RawRow
 from packshot.errors import InputError
 from packshot.listing.intake import open_products, read_products
 from packshot.listing.tables import open_table
@@ -32,8 +34,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     initdb = next((Path(name) for name in PROGRAMS if name), None)
     if initdb is None:
         pytest.skip("needs PostgreSQL: apt-get install postgresql")
-    folder = Path("/tmp") / f"packshot-postgresql-{os.getpid()}"  # pytest's folder is closed to other users
-    folder.mkdir()
+    folder = Path(tempfile.mkdtemp(prefix="packshot-"))  # pytest's folder is closed to other users
     if os.geteuid() == 0:
         shutil.chown(folder, "postgres", "postgres")
     with socket.socket() as probe:
@@ -111,6 +112,19 @@ def test_nothing_is_written_and_errors_are_one_line(server: str, query: str, sai
         open_table(server, query=query)
     assert "secret" not in str(caught.value) and "\n" not in str(caught.value)
     assert open_table(server, query="shop.goods").sample()
+
+
+def test_a_connection_that_breaks_ends_the_table_with_a_bad_row(server: str) -> None:
+    import psycopg
+
+    rows = open_table(server, query="shop.goods").rows()
+    before = [next(rows) for _ in range(10)]
+    others = "select pg_terminate_backend(pid) from pg_stat_activity where backend_type = 'client backend'"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(f"{others} and pid <> pg_backend_pid()")
+    *rest, last = rows
+    assert isinstance(last, BadRow) and "broke off here" in last.reason and last.place.number == 11 + len(rest)
+    assert all(isinstance(row, RawRow) for row in (*before, *rest)) and len(rest) < 2991
 
 
 def test_no_server_is_one_line() -> None:
