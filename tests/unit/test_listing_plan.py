@@ -20,7 +20,7 @@ OPEN, STRICT = Target("c", False), Target("c", True)
 
 
 def photo(name: str) -> Photo:
-    return Photo(Path(name), name, f"{name}-hash", 10, 10)
+    return Photo(Path(name), name, f"{name}-hash", 1600, 1200)
 
 
 def product(sku: str, *photos: str, **others: object) -> Product:
@@ -50,6 +50,14 @@ def test_a_set_of_a_product_with_photos() -> None:
     assert {p.path for p in pictures} == {Path_.IDENTITY} and pictures[0].name == "A/c/main-1.jpg"
     assert len({p.key for p in pictures}) == len({p.name for p in pictures}) == 7
     assert pictures[0].as_dict()["photo"] == {"name": "1.jpg", "sha256": "1.jpg-hash"}
+
+
+def test_small_photos_have_no_parts_to_show() -> None:
+    small = replace(photo("1.jpg"), width_px=1599)
+
+    both = replace(product("A"), photos=(small, photo("2.jpg")))
+    assert [(p.means, p.number) for p in planned([both]) if p.role == "detail"] == [("photo", 1)]
+    assert [(r.missing, "1,599 pixels" in r.reason) for r in refused([both]) if r.role == "detail"] == [(2, True)]
 
 
 def test_synthetic_main_pictures_are_refused_where_the_channel_refuses_them() -> None:

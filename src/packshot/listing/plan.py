@@ -20,6 +20,9 @@ from packshot.listing.sets import ROLES, PictureSet, set_of
 RECIPE_VERSION = 1
 """Of the way in which pictures are made of a plan; another one makes all of them anew."""
 
+SMALLEST_FOR_PARTS_PX = 1600
+"""Longer side of a photo whose parts may be shown enlarged: half of it still fills a picture of 800 pixels."""
+
 Means = Literal["photo", "crop", "recolour", "words"]
 """Where the product in a picture comes from: a photo as it is, a part of one, one in another colour, or words alone."""
 
@@ -183,11 +186,19 @@ def _drafts(
         return [], "the row has no size with a unit, such as 30 x 20 x 10 cm"
     if role in ("detail", "size") and main is None:
         return [], "the product has no photo, and what this picture tells would be invented"
-    if role == "detail":
-        further = [_Draft(product, Path_.IDENTITY, "photo", photo) for photo in product.photos[1:]]
-        parts = [_Draft(product, Path_.IDENTITY, "crop", main)] * (count - len(further))
-        return [*further, *parts][:count], ""
-    return [whole] * count, ""
+    return _details(product, count) if role == "detail" else ([whole] * count, "")
+
+
+def _details(product: Product, count: int) -> tuple[list[_Draft], str]:
+    """Further photos, then parts of the first."""
+    main, *further = product.photos
+    drafts = [_Draft(product, Path_.IDENTITY, "photo", photo) for photo in further[:count]]
+    longer_px = max(main.width_px, main.height_px)
+    if len(drafts) < count and longer_px < SMALLEST_FOR_PARTS_PX:
+        few = f"too few for parts of it; accepted: {SMALLEST_FOR_PARTS_PX:,} on the longer side"
+        return drafts, f"no further photo, and the first has {longer_px:,} pixels, {few}"
+    parts = [_Draft(product, Path_.IDENTITY, "crop", main)] * (count - len(drafts))
+    return [*drafts, *parts], ""
 
 
 def _colourways(product: Product, family: Sequence[Product], count: int) -> tuple[list[_Draft], str]:
