@@ -17,6 +17,7 @@ from packshot.catalogue.delimited import read_delimited
 from packshot.catalogue.rows import BadRow
 from packshot.errors import InputError, RequestError
 from packshot.listing.intake import open_products
+from packshot.listing.products import Problem, Product
 from packshot.listing.tables import open_table
 
 HEADER = "SKU,标题,颜色\n"
@@ -77,6 +78,12 @@ def test_a_row_in_another_encoding_costs_itself_alone(tmp_path: Path) -> None:
     products, problems = read(source)
     assert [p.sku for p in products] == ["A1", "A2", "A4"]
     assert [(p.place.number, "encoding" in p.reason) for p in problems] == [(4, True)]
+
+
+def test_a_table_in_ascii_survives_a_line_in_latin_1(tmp_path: Path) -> None:
+    data = "SKU,title\n" + "".join(f"A{n},{'café' if n == 3 else 'shoe'}\n" for n in range(9))
+    products, problems = read(table(tmp_path, data, encoding="latin-1"))
+    assert len(products) == 8 and [problem.place.number for problem in problems] == [5]
 
 
 # ---- Damaged rows ----------------------------------------------------------------------------------------------------
@@ -304,3 +311,43 @@ def test_whatever_befalls_a_table_each_of_its_rows_is_accounted_for(tmp_path: Pa
         missing = {f"A{n}" for n in range(12)} - {f"A{hit - 1}"} - found
         assert not missing or (problems and len(missing) <= len(problems)), (lines[hit], problems)
         assert len(products) + len(problems) >= 12, (lines[hit], problems)
+
+
+def test_damaged_containers_end_in_one_line_or_in_bad_rows(tmp_path: Path) -> None:
+    """The same for bytes of XLSX, its sheet, Parquet and JSON lines."""
+    arrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    rows = [["SKU", "标题"], *([f"A{n}", f"红色运动鞋 {n}"] for n in range(30))]
+    whole = zipfile.ZipFile(workbook(tmp_path / "whole.xlsx", rows))
+    parts = {name: whole.read(name) for name in whole.namelist()}
+    columns = {name: [row[place] for row in rows[1:]] for place, name in enumerate(rows[0])}
+    parquet.write_table(arrow.table(columns), tmp_path / "whole.parquet", compression="none")
+    json_lines = "".join(
+        json.dumps(dict(zip(*pair, strict=True))) + "\n" for pair in ((rows[0], row) for row in rows[1:])
+    )
+    dice = random.Random(2)
+    ends: set[type] = set()
+    for turn in range(48):
+        name = ("a.xlsx", "sheet.xlsx", "a.parquet", "a.jsonl")[turn % 4]
+        if name == "sheet.xlsx":
+            sheet = spoiled(parts["xl/worksheets/sheet1.xml"], dice)
+            with zipfile.ZipFile(tmp_path / name, "w") as archive:
+                for part, content in (parts | {"xl/worksheets/sheet1.xml": sheet}).items():
+                    archive.writestr(part, content)
+        else:
+            content = json_lines.encode() if name == "a.jsonl" else (tmp_path / f"whole.{name[2:]}").read_bytes()
+            (tmp_path / name).write_bytes(spoiled(content, dice))
+        try:
+            products, problems = read(str(tmp_path / name))
+            ends.update(map(type, (*products, *problems)))
+        except InputError as error:
+            assert "\n" not in str(error)
+            ends.add(InputError)
+    assert ends == {InputError, Product, Problem}
+
+
+def spoiled(data: bytes, dice: random.Random) -> bytes:
+    """Some bytes changed, or the end cut off."""
+    changed = bytearray(data)
+    for _ in range(dice.randint(1, 4)):
+        changed[dice.randrange(len(changed))] = dice.randrange(256)
+    return bytes(changed) if dice.random() < 0.7 else bytes(changed[: dice.randrange(1, len(changed))])

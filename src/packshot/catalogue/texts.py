@@ -17,6 +17,7 @@ _ACCEPTED = "UTF-8 (with or without a byte order mark), UTF-16, GBK or GB18030"
 _LONGEST_LINE = 16 << 20
 _SAMPLE = 1 << 14
 _COMMON_SHARE = 0.8
+_DAMAGED_SHARE = 0.2
 
 DAMAGED = "\ufffd"
 """Stands in decoded text where bytes were none."""
@@ -41,7 +42,8 @@ def detect_encoding(stream: BinaryIO, where: str) -> Encoding:
     """Tell the encoding of a text file; reads to its end.
 
     Nearly any bytes are valid GB18030, so what is not UTF-8 must also look Chinese: four fifths of what is beyond ASCII
-    in the common characters (GB 2312). Other encodings are refused instead of read as gibberish.
+    in the common characters (GB 2312). Other encodings are refused instead of read as gibberish; but where at most a
+    fifth of the lines has anything beyond ASCII, those alone are damaged.
 
     Raises:
         InputError: another encoding, or a line of more than 16 MiB.
@@ -65,8 +67,9 @@ def open_text(stream: BinaryIO, encoding: Encoding) -> TextIO:
 
 @dataclass(slots=True)
 class _Tally:
-    """What the lines with bytes beyond ASCII are."""
+    """What the lines with bytes beyond ASCII are, and the number of all."""
 
+    every: int = 0
     lines: int = 0
     utf8: int = 0
     chinese: int = 0
@@ -74,6 +77,7 @@ class _Tally:
     common: int = 0
 
     def add(self, line: bytes) -> None:
+        self.every += 1
         if line.isascii():
             return
         self.lines += 1
@@ -104,6 +108,8 @@ def _by_lines(start: bytes, stream: BinaryIO, where: str) -> Encoding:
         return Encoding("utf-8-sig", name, tally.lines - tally.utf8)
     if 2 * tally.chinese > tally.lines and tally.common >= _COMMON_SHARE * tally.beyond:
         return Encoding("gb18030", "GBK or GB18030", tally.lines - tally.chinese)
+    if tally.lines <= _DAMAGED_SHARE * tally.every:
+        return Encoding("utf-8-sig", "UTF-8", tally.lines - tally.utf8)
     raise InputError(where, "a table in an unknown encoding", _ACCEPTED)
 
 

@@ -179,14 +179,12 @@ def _opened(stream: BinaryIO, path: str, *, values: bool) -> Iterator[Any]:
         try:
             _check_size(stream, path)
             book = openpyxl.load_workbook(stream, read_only=True, data_only=values, keep_links=False)
+            with contextlib.closing(book):
+                yield book
         except InputError:
             raise
         except Exception as error:  # as in _rows
             raise InputError(path, f"a damaged workbook ({first_line(error)})", _ACCEPTED) from None
-        try:
-            yield book
-        finally:
-            book.close()
 
 
 def _check_size(stream: BinaryIO, path: str) -> None:
