@@ -5,6 +5,7 @@
 Each kind is made and read in a process of its own; a tenth of the rows is damaged. Memory is the process's peak above
 that of the same process before the table was opened; `twice` is the same with twice as many rows, read but not kept,
 and shows what grows with the table. PostgreSQL is left out: the tests start one.
+Kinds may be measured one by one: results of one day and number of rows are joined in one file.
 """
 
 from __future__ import annotations
@@ -99,6 +100,9 @@ KINDS: dict[str, tuple[str, Callable[[Path, int], None]]] = {
 }
 
 
+PLANNED = "CSV with a plan"
+
+
 def peak_mb() -> float:
     """The most memory that this program has held (Linux); `ru_maxrss` would count what its parent had held, too."""
     lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
@@ -149,16 +153,21 @@ def measure(kind: str, count: int, plans: bool = False) -> dict[str, float]:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, default=20_000)
-    count = parser.parse_args().rows
-    results: dict[str, object] = {"rows": count}
-    for kind in KINDS:
-        once = measure(kind, count)
-        results[kind] = {**once, "peak_mb_twice": measure(kind, 2 * count)["peak_mb"]}
+    parser.add_argument(
+        "--kinds", nargs="*", default=[*KINDS, PLANNED], help="some of: " + ", ".join([*KINDS, PLANNED])
+    )
+    arguments = parser.parse_args()
+    count: int = arguments.rows
+    out = Path(__file__).resolve().parent / "results" / f"{date.today()}-catalogue-tables-{count}.json"
+    results: dict[str, object] = json.loads(out.read_text(encoding="utf-8")) if out.exists() else {"rows": count}
+    for kind in arguments.kinds:
+        if kind == PLANNED:
+            results[kind] = measure("CSV, UTF-8", count, plans=True)
+        else:
+            once = measure(kind, count)
+            results[kind] = {**once, "peak_mb_twice": measure(kind, 2 * count)["peak_mb"]}
         print(kind, results[kind], flush=True)
-    results["CSV with a plan"] = measure("CSV, UTF-8", count, plans=True)
-    print("CSV with a plan", results["CSV with a plan"])
-    out = Path(__file__).resolve().parent / "results" / f"{date.today()}-catalogue-tables.json"
-    out.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+        out.write_text(json.dumps(results, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     return 0
 
 
