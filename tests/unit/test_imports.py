@@ -25,8 +25,14 @@ print(json.dumps(blame))
 """
 
 
-EDITING_FOR_EVERYBODY = ("packshot.editing", "packshot.editing.operations", "packshot.editing.pipeline")
-"""The rest of that room belongs to its extra, and may import OpenCV: it is imported when it is used."""
+FOR_EVERYBODY = (
+    "packshot.editing",
+    "packshot.editing.operations",
+    "packshot.editing.pipeline",
+    "packshot.listing",
+    "packshot.listing.channels",
+)
+"""The rest of these rooms belongs to their extra, and may import OpenCV: it is imported when it is used."""
 
 
 def light_modules(root: Path) -> list[str]:
@@ -37,7 +43,7 @@ def light_modules(root: Path) -> list[str]:
         parts = path.relative_to(source).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         extra = name.startswith("packshot.training") or (
-            name.startswith("packshot.editing") and name not in EDITING_FOR_EVERYBODY
+            name.startswith(("packshot.editing", "packshot.listing")) and name not in FOR_EVERYBODY
         )
         if not extra and parts[-1] != "__main__":
             names.append(name)

@@ -132,17 +132,17 @@ def _pair(value: object) -> str | None:
 
 _PIXELS, _SHARE, _KB = _number(1, 99_999), _number(0, 1), _number(0, 1_000_000)
 _ALLOWED: dict[str, Check] = {"allowed": _truth}
+_SIZE: dict[str, Check] = {
+    **{f"{end}_{side}_px": _PIXELS for end in ("min", "max") for side in ("width", "height", "longest", "shortest")},
+    "max_megapixels": _number(0.01, 1000),
+    "exactly": _pair,
+}
 
 RULES: dict[str, dict[str, Check]] = {
     "format": {"one_of": _some_of(FORMATS)},
     "animation": _ALLOWED,
-    "size": {
-        **{
-            f"{end}_{side}_px": _PIXELS for end in ("min", "max") for side in ("width", "height", "longest", "shortest")
-        },
-        "max_megapixels": _number(0.01, 1000),
-        "exactly": _pair,
-    },
+    "size": _SIZE,
+    "advised-size": _SIZE,
     "aspect": {"min": _number(0.05, 20), "max": _number(0.05, 20)},
     "file-size": {"min_kb": _KB, "max_kb": _KB},
     "colour": {"modes": _some_of(MODES), "spaces": _some_of(SPACES)},
@@ -316,9 +316,13 @@ def _channel(name: str, table: Mapping[str, Any], sources: Mapping[str, Any], ow
     return Channel(name, table["title"], table["title_zh"], MappingProxyType(rules), canvas)
 
 
+def _changed(path: Path) -> str:
+    return datetime.date.fromtimestamp(path.stat().st_mtime).isoformat()
+
+
 def _source(name: str | None, sources: Mapping[str, Any], own: str) -> Source:
     if name is None:
-        return Source(f"your own rules ({own})", datetime.date.today().isoformat(), "confirmed")
+        return Source(f"your own rules ({own})", _changed(Path(own)), "confirmed")
     table = sources[name]
     return Source(
         table["title"], table["date"].isoformat(), table.get("confidence", "reported"), table.get("address", "")

@@ -226,17 +226,15 @@ def _product(mask: Mask, how: str) -> Product | None:
     kept = areas >= PIECE * largest
     solid = _filled(kept[labels])
     small = np.flatnonzero((areas > 0) & ~kept & (areas >= 1e-4 * mask.size))
+    edges = (left / width, top / height, right / width, bottom / height)
+    boxes = [(float(e[0]), float(e[1]), float(e[2]), float(e[3])) for e in zip(*edges, strict=True)]
+    whole = [boxes[k] for k in np.flatnonzero(kept)]
     return Product(
         mask=solid,
-        box=(
-            left[kept].min() / width,
-            top[kept].min() / height,
-            right[kept].max() / width,
-            bottom[kept].max() / height,
-        ),
+        box=(min(b[0] for b in whole), min(b[1] for b in whole), max(b[2] for b in whole), max(b[3] for b in whole)),
         how=how,
         items=_items(solid),
-        crumbs=tuple((left[k] / width, top[k] / height, right[k] / width, bottom[k] / height) for k in small),
+        crumbs=tuple(boxes[k] for k in small),
     )
 
 

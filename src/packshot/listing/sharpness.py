@@ -28,11 +28,13 @@ def edge_blur(rgb: NDArray[np.uint8]) -> float | None:
         Pixels at `SIDE`; None where there are no edges.
     """
     scale = SIDE / max(rgb.shape[:2])
-    grey = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    grey = np.asarray(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), np.float32)
     if scale < 1:
         size = (max(8, round(rgb.shape[1] * scale)), max(8, round(rgb.shape[0] * scale)))
-        grey = cv2.resize(grey, size, interpolation=cv2.INTER_AREA)
-    grey = cv2.GaussianBlur(grey, (0, 0), 0.8)  # derivatives of noise are larger than those of edges
+        grey = np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.float32)
+    grey = np.asarray(
+        cv2.GaussianBlur(grey, (0, 0), 0.8), np.float32
+    )  # derivatives of noise are larger than those of edges
     across, down = cv2.Scharr(grey, cv2.CV_32F, 1, 0) / 32, cv2.Scharr(grey, cv2.CV_32F, 0, 1) / 32
     slope = across**2 + down**2
     limit = float(np.quantile(slope, 1 - STRONGEST))

@@ -1,0 +1,241 @@
+"""`packshot check`: pictures against the rules of marketplaces, and their repair."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from packshot.cli_shared import dump, writable_folder
+from packshot.errors import InputError, OutputError, PackshotError, RequestError
+
+if TYPE_CHECKING:
+    from packshot.listing.channels import Channel
+    from packshot.listing.repair import Repair
+    from packshot.listing.verdicts import Language, Verdict
+
+LANGUAGES = ("en", "zh")
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(check)
+
+
+def check(
+    pictures: Annotated[list[Path] | None, typer.Argument(metavar="PICTURE...", help="Pictures, or folders.")] = None,
+    channel: Annotated[
+        list[str] | None,
+        typer.Option(help="amazon-main, taobao-white, shopify …; may be repeated. --explain lists all."),
+    ] = None,
+    fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired, into --out.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder for the repaired pictures; of several channels, one folder in it for each."),
+    ] = None,
+    rules: Annotated[
+        Path | None, typer.Option(help="Your own rules over ours, a TOML file; or the variable PACKSHOT_CHANNELS.")
+    ] = None,
+    language: Annotated[str, typer.Option(help="Of the verdicts: en or zh.")] = "en",
+    strict: Annotated[bool, typer.Option("--strict", help="What one can't be sure of counts as failed.")] = False,
+    certificate: Annotated[bool, typer.Option(help="With --fix: write a certificate beside each picture.")] = True,
+    explain: Annotated[bool, typer.Option("--explain", help="Print the rules with their sources, and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one line of JSON for each picture.")] = False,
+) -> None:
+    """Check pictures against the rules of marketplaces; exit 0 where all pass, 1 where some fail.
+
+    With --fix each picture that can be repaired is written to --out, checked again; the original is never touched.
+    """
+    from packshot.listing.channels import find_channel, load_channels
+
+    if language not in LANGUAGES:
+        raise RequestError("--language", f"'{language}'", " or ".join(LANGUAGES))
+    known = load_channels(rules)
+    wanted = [find_channel(name, known) for name in dict.fromkeys(channel or [])]
+    if explain:
+        _explain(wanted or list(known.values()), language, as_json)
+        return
+    if not wanted:
+        raise RequestError("--channel", "nothing", ", ".join(known))
+    if fix is (out is None):
+        raise RequestError("--out", "--fix without it" if fix else "--out without --fix", "both, or neither")
+    if find_spec("cv2") is None:
+        from packshot.editing.pipeline import not_installed
+
+        raise not_installed("cv2 (OpenCV)")
+    found = _pictures(pictures or [], out)
+    good = True
+    for path, name in found:
+        for one in wanted:
+            target = None if out is None else (out / one.name if len(wanted) > 1 else out) / name
+            row = _row(path, one, target, certificate and fix, alone=len(found) == 1)
+            good &= _tell(row, language, strict, as_json, brief=len(found) > 1)
+    if not good:
+        raise typer.Exit(1)
+
+
+def _row(path: Path, channel: Channel, target: Path | None, certified: bool, *, alone: bool) -> dict[str, Any]:
+    """What came of one picture on one channel; `verdicts`, or an `error` where there are several pictures."""
+    from packshot.listing.measures import Look
+    from packshot.listing.repair import repair
+    from packshot.listing.rules import check as judged
+
+    row: dict[str, Any] = {"file": str(path), "channel": channel.name}
+    try:
+        look = Look(_bytes(path), str(path))
+        row["verdicts"] = judged(look, channel)
+        if target is not None:
+            made = repair(look, channel)
+            row["repair"] = made
+            row["out"] = None if made.data is None else _written(made, look, target, certified)
+    except PackshotError as error:
+        if alone:
+            raise
+        row["error"] = str(error)
+    return row
+
+
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(path, error.strerror or "an error", "a picture") from None
+
+
+def _written(made: Repair, look: Any, target: Path, certified: bool) -> Path:
+    from packshot.editing.files import certificate_path
+    from packshot.images import write_atomically
+    from packshot.listing.repair import certificate
+
+    assert made.data is not None
+    path = target.with_name(target.name + made.suffix)
+    writable_folder(path.parent)
+    document = certificate(look, made, path.name) if certified else None
+    write_atomically(path, made.data)
+    if document is not None:
+        write_atomically(certificate_path(path), dump(document).encode())
+    return path
+
+
+def _tell(row: dict[str, Any], language: Any, strict: bool, as_json: bool, *, brief: bool) -> bool:
+    """Print what came of a picture; whether it is good."""
+    from packshot.listing.rules import failed
+
+    if "error" in row:
+        typer.echo(json.dumps(row, ensure_ascii=False) if as_json else f"packshot: {row['error']}", err=not as_json)
+        return False
+    made: Repair | None = row.get("repair")
+    after: list[Verdict] = row["verdicts"] if made is None else made.verdicts
+    good = not failed(after, strict=strict) and (made is None or made.data is not None)
+    if as_json:
+        typer.echo(json.dumps(_as_dict(row, made, language, good), ensure_ascii=False))
+        return good
+    typer.echo(f"{row['file']} ({row['channel']}): {_summary(row['verdicts'], language)}")
+    for verdict in row["verdicts"]:
+        if not brief or verdict.status in ("fail", "unsure"):
+            typer.echo(f"    {verdict.line(language)}")
+    if made is not None:
+        words = made.done if made.data is not None else made.refused
+        typer.echo(f"    -> {row['out'] or _REFUSED[language]}{': ' if words else ''}{_joined(words, language)}")
+    return good
+
+
+_REFUSED = {"en": "not repaired", "zh": "未修复"}
+
+
+def _joined(words: Sequence[Any], language: Language) -> str:
+    return ("；" if language == "zh" else "; ").join(said.text(language) for said in words)
+
+
+def _as_dict(row: dict[str, Any], made: Repair | None, language: Language, good: bool) -> dict[str, Any]:
+    document = {
+        "file": row["file"],
+        "channel": row["channel"],
+        "good": good,
+        "verdicts": [verdict.as_dict(language) for verdict in row["verdicts"]],
+    }
+    if made is not None:
+        document |= {
+            "out": None if row["out"] is None else str(row["out"]),
+            "done": [said.text(language) for said in made.done],
+            "refused": [said.text(language) for said in made.refused],
+            "after": [verdict.as_dict(language) for verdict in made.verdicts],
+        }
+    return document
+
+
+def _summary(verdicts: Sequence[Verdict], language: Language) -> str:
+    from packshot.listing.verdicts import STATUS_ZH
+
+    counts = {status: sum(v.status == status for v in verdicts) for status in STATUS_ZH}
+    words = {status: STATUS_ZH[status] if language == "zh" else status for status in counts}
+    return ", ".join(f"{count} {words[status]}" for status, count in counts.items() if count)
+
+
+def _explain(channels: Sequence[Channel], language: str, as_json: bool) -> None:
+    for channel in channels:
+        title = channel.title_zh if language == "zh" else channel.title
+        rows = [
+            {"rule": rule.name, **rule.values, "source": rule.source.title, "date": rule.source.date,
+             "confidence": rule.source.confidence}
+            for rule in channel.rules.values()
+        ]  # fmt: skip
+        if as_json:
+            typer.echo(json.dumps({"channel": channel.name, "title": title, "rules": rows}, ensure_ascii=False))
+            continue
+        typer.echo(f"{channel.name}: {title}")
+        for rule in channel.rules.values():
+            limits = ", ".join(f"{key} = {_plain(value)}" for key, value in rule.values.items())
+            source = rule.source
+            typer.echo(f"    {rule.name}: {limits}  [{source.confidence}, {source.date}: {source.title}]")
+
+
+def _plain(value: object) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value).lower()
+
+
+def _pictures(given: Sequence[Path], out: Path | None) -> list[tuple[Path, Path]]:
+    """Every picture, and its name below `--out` but for the suffix; nothing that lies in `--out` itself.
+
+    Raises:
+        RequestError: nothing given, nothing found, or `--out` is a folder that pictures come from.
+        InputError: one is missing.
+    """
+    from packshot.editing.files import READABLE_SUFFIXES
+
+    found: list[tuple[Path, Path]] = []
+    for path in given:
+        root = path if path.is_dir() else path.parent
+        if not path.exists():
+            raise InputError(path, "no such file", "a picture or a folder of pictures")
+        if out is not None and out.resolve() == root.resolve():
+            raise RequestError("--out", "the folder of the pictures", "another folder")
+        if not path.is_dir():
+            found.append((path, Path(path.name)))
+            continue
+        inside = sorted(p for p in path.rglob("*") if p.suffix.lower() in READABLE_SUFFIXES and p.is_file())
+        hidden = [any(part.startswith(".") for part in p.relative_to(path).parts) for p in inside]
+        found += [(p, p.relative_to(path)) for p, hide in zip(inside, hidden, strict=True) if not hide]
+    if out is not None and out.exists() and not out.is_dir():
+        raise OutputError(out, "a file", "a folder")
+    kept = [pair for pair in found if out is None or not pair[0].resolve().is_relative_to(out.resolve())]
+    if not kept:
+        raise RequestError("PICTURE", "nothing" if not given else "folders without a picture", "pictures or folders")
+    return list(_with_own_names(kept))
+
+
+def _with_own_names(found: Sequence[tuple[Path, Path]]) -> Iterator[tuple[Path, Path]]:
+    """Pictures that would go to one file keep their whole names: a.png and a.webp become a.png.jpg and a.webp.jpg.
+
+    Raises:
+        RequestError: two pictures have one name.
+    """
+    stems = [str(name.with_suffix("")).casefold() for _, name in found]
+    if len({str(name).casefold() for _, name in found}) < len({path.resolve() for path, _ in found}):
+        raise RequestError("PICTURE", "two pictures of one name", "pictures of different names")
+    for (path, name), stem in zip(found, stems, strict=True):
+        yield path, name.with_suffix("") if stems.count(stem) == 1 else name

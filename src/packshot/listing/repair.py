@@ -1,0 +1,151 @@
+"""Repairs: what can be put right without inventing anything is, and the rest is refused with the reason."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from packshot.editing.certificate import Source, certify
+from packshot.editing.pipeline import Edited
+from packshot.editing.scene import flatten
+from packshot.errors import PackshotError
+from packshot.listing.canvas import NotFramedError, as_it_is, on_white
+from packshot.listing.channels import Channel
+from packshot.listing.encoding import SUFFIXES, NotEncodedError, encode
+from packshot.listing.measures import Look
+from packshot.listing.rules import check, failed
+from packshot.listing.verdicts import NAMES_ZH, Said, Verdict
+
+WHITENED = ("border", "shadow")
+"""Rules that a new white background puts right, beside its own."""
+
+BEYOND: dict[str, Said] = {
+    "text": Said("text can't be taken away without inventing what is under it", "文字无法在不臆造内容的情况下去除"),
+    "watermark": Said("a watermark can't be taken away honestly", "水印不能去除"),
+    "items": Said("which of the items is meant is for you to say", "请自行指定主体"),
+    "blur": Said("detail that the photo does not have can't be added", "无法补出照片没有的细节"),
+    "generated": Said("the channel takes no wholly generated picture, or wants a mark that only its maker can set",
+                      "渠道不接受完全由AI生成的图片，或须由制作者标记"),
+    "border": Said("a border on a picture that keeps its background", "保留背景的图片上的边框"),
+}  # fmt: skip
+"""Rules that no repair puts right, and why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Repair:
+    """What came of a repair.
+
+    Attributes:
+        data: the file; None where it is refused.
+        suffix: that its name should have.
+        verdicts: on it, or on the picture itself where it is refused.
+        done: what was done, as phrases; nothing for a picture that passed and was copied as it is.
+        refused: reasons; none where there is a file.
+        edited: the scene and the steps that led to it, for its certificate; None for a copy.
+        composed: (H, W, 3) as it went into the encoder.
+        quality: of JPEG and WebP.
+    """
+
+    data: bytes | None
+    suffix: str
+    verdicts: list[Verdict]
+    done: tuple[Said, ...] = ()
+    refused: tuple[Said, ...] = ()
+    edited: Edited | None = None
+    composed: np.ndarray[Any, np.dtype[np.uint8]] | None = None
+    quality: int | None = None
+
+
+def repair(look: Look, channel: Channel) -> Repair:
+    """A picture that passes the channel's rules, or the reasons why none is made.
+
+    A picture that passes already is copied byte for byte. Nothing that fails the check leaves this function.
+
+    Raises:
+        InputError: the picture's pixels are damaged.
+    """
+    verdicts = check(look, channel)
+    failing = failed(verdicts)
+    suffix = SUFFIXES[channel.fix.format]
+    if not failing:
+        return Repair(look.data, "." + look.facts.format.replace("jpeg", "jpg"), verdicts)
+    refused = _beyond(look, channel, failing)
+    if refused:
+        return Repair(None, suffix, verdicts, refused=refused)
+    try:
+        work = on_white(look, channel, failing) if "white" in channel.rules else as_it_is(look, channel, failing)
+        composed = flatten(work.edited.scene)
+        data, quality = encode(composed, channel.fix.format, look.facts, *_limits(channel))
+    except (NotFramedError, NotEncodedError, PackshotError) as error:
+        return Repair(None, suffix, verdicts, refused=(_why(error),))
+    again = check(Look(data, look.where), channel)
+    wrong = failed(again)
+    if wrong:
+        return Repair(None, suffix, verdicts, refused=tuple(_still(verdict) for verdict in wrong))
+    done = (*work.done, *_encoded(look, channel, quality))
+    return Repair(data, suffix, again, done=done, edited=work.edited, composed=composed, quality=quality)
+
+
+def certificate(look: Look, made: Repair, name: str) -> dict[str, Any] | None:
+    """The certificate of a repair, as `packshot verify` reads it; None for a copy and for a refusal.
+
+    Raises:
+        BrokenPromiseError: the product's pixels are not what they were: a bug.
+    """
+    if made.edited is None or made.data is None or made.composed is None:
+        return None
+    source = Source(Path(look.where).name, hashlib.sha256(look.data).hexdigest(), look.layers)
+    codec = {"codec": made.suffix[1:], "quality": made.quality, "lossless": made.suffix == ".png"}
+    return certify(source, made.edited, made.composed, made.data, name=name, codec=codec)
+
+
+def _beyond(look: Look, channel: Channel, failing: list[Verdict]) -> tuple[Said, ...]:
+    whitened = WHITENED if "white" in channel.rules else ()
+    reasons = [_named(v.rule, BEYOND[v.rule]) for v in failing if v.rule in BEYOND and v.rule not in whitened]
+    if look.facts.fixed_labels:
+        names = ", ".join(look.facts.fixed_labels)
+        en = f"the file's {names} would be lost, and a label is never stripped"
+        reasons.append(Said(en, f"文件中的 {names} 会丢失，标识不得去除"))
+    if look.facts.labelled and any(line.on_product < 0.5 for line in look.text):
+        reasons.append(Said("lettering on a generated picture may be its label", "生成图片上的文字可能是标识"))
+    return tuple(reasons)
+
+
+def _limits(channel: Channel) -> tuple[float, float]:
+    """Bytes, on the safe side of what a kilobyte may mean."""
+    rule = channel.rules.get("file-size")
+    if rule is None:
+        return 0.0, float("inf")
+    return rule.values.get("min_kb", 0) * 1024, rule.values.get("max_kb", float("inf")) * 1000
+
+
+def _why(error: Exception) -> Said:
+    if isinstance(error, NotFramedError):
+        return error.said
+    if isinstance(error, NotEncodedError):
+        return Said(f"file size can't be met: {error}", f"无法满足文件大小：{error}")
+    return Said(str(error), str(error))
+
+
+def _named(rule: str, why: Said) -> Said:
+    return Said(f"{rule}: {why.en}", f"{NAMES_ZH[rule]}：{why.zh}")
+
+
+def _still(verdict: Verdict) -> Said:
+    measured, accepted = verdict.judgement.measured, verdict.judgement.accepted
+    en = f"{verdict.rule}: still {measured.en} after the repair; accepted: {accepted.en}"
+    return Said(en, f"{NAMES_ZH[verdict.rule]}：修复后仍为 {measured.zh}；要求：{accepted.zh}")
+
+
+def _encoded(look: Look, channel: Channel, quality: int | None) -> tuple[Said, ...]:
+    form = channel.fix.format.upper()
+    at = "" if quality is None else f" {quality}"
+    done = [Said(f"saved as {form}{at}", f"存为 {form}{at}")]
+    if look.layers.notes:
+        notes = "; ".join(look.layers.notes)
+        done.insert(0, Said(notes, notes))
+    return tuple(done)
