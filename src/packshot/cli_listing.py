@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,8 +15,10 @@ from packshot.errors import InputError, OutputError, PackshotError, RequestError
 
 if TYPE_CHECKING:
     from packshot.listing.channels import Channel
+    from packshot.listing.measures import Look
     from packshot.listing.repair import Repair
-    from packshot.listing.verdicts import Language, Verdict
+    from packshot.listing.report import Report
+    from packshot.listing.verdicts import Language, Said, Verdict
 
 LANGUAGES = ("en", "zh")
 
@@ -30,7 +32,7 @@ def check(
     pictures: Annotated[list[Path] | None, typer.Argument(metavar="PICTURE...", help="Pictures, or folders.")] = None,
     channel: Annotated[
         list[str] | None,
-        typer.Option(help="amazon-main, taobao-white, shopify …; may be repeated. --explain lists all."),
+        typer.Option(metavar="NAME[,NAME...]", help="amazon-main, taobao-white, shopify …; --explain lists all."),
     ] = None,
     fix: Annotated[bool, typer.Option("--fix", help="Repair what can be repaired, into --out.")] = False,
     out: Annotated[
@@ -55,7 +57,8 @@ def check(
     if language not in LANGUAGES:
         raise RequestError("--language", f"'{language}'", " or ".join(LANGUAGES))
     known = load_channels(rules)
-    wanted = [find_channel(name, known) for name in dict.fromkeys(channel or [])]
+    names = [name.strip() for text in channel or [] for name in text.split(",")]
+    wanted = [find_channel(name, known) for name in dict.fromkeys(names)]
     if explain:
         _explain(wanted or list(known.values()), language, as_json)
         return
@@ -70,43 +73,45 @@ def check(
     found = _pictures(pictures or [], out)
     good = True
     for path, name in found:
-        for one in wanted:
-            target = None if out is None else (out / one.name if len(wanted) > 1 else out) / name
-            row = _row(path, one, target, certificate and fix, alone=len(found) == 1)
+        targets = {one.name: None if out is None else (out / one.name if len(wanted) > 1 else out) / name
+                   for one in wanted}  # fmt: skip
+        for row in _rows(path, wanted, targets, certificate and fix, alone=len(found) == 1):
             good &= _tell(row, language, strict, as_json, brief=len(found) > 1)
     if not good:
         raise typer.Exit(1)
 
 
-def _row(path: Path, channel: Channel, target: Path | None, certified: bool, *, alone: bool) -> dict[str, Any]:
-    """What came of one picture on one channel; `verdicts`, or an `error` where there are several pictures."""
-    from packshot.listing.measures import Look
-    from packshot.listing.repair import repair
-    from packshot.listing.rules import check as judged
+def _rows(
+    path: Path, channels: Sequence[Channel], targets: Mapping[str, Path | None], certified: bool, *, alone: bool
+) -> Iterator[dict[str, Any]]:
+    """What came of one picture on each channel; `report`, or an `error` where there are several pictures."""
+    from packshot.listing.report import check as judged
+    from packshot.listing.report import look_at
 
-    row: dict[str, Any] = {"file": str(path), "channel": channel.name}
     try:
-        look = Look(_bytes(path), str(path))
-        row["verdicts"] = judged(look, channel)
-        if target is not None:
-            made = repair(look, channel)
-            row["repair"] = made
-            row["out"] = None if made.data is None else _written(made, look, target, certified)
+        look = look_at(path)
+        for channel in channels:
+            row: dict[str, Any] = {"file": str(path), "channel": channel.name, "report": judged(look, channel)}
+            yield row | _repaired(look, channel, targets[channel.name], certified)
     except PackshotError as error:
         if alone:
             raise
-        row["error"] = str(error)
-    return row
+        yield {"file": str(path), "error": str(error)}
 
 
-def _bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(path, error.strerror or "an error", "a picture") from None
+def _repaired(look: Look, channel: Channel, target: Path | None, certified: bool) -> dict[str, Any]:
+    """`out`, and `after`, the report on it; nothing where no repair is asked for."""
+    from packshot.listing.repair import repair
+    from packshot.listing.report import report_of
+
+    if target is None:
+        return {}
+    made = repair(look, channel)
+    written = None if made.data is None else _written(made, look, target, certified)
+    return {"out": written, "after": report_of(look, channel, made)}
 
 
-def _written(made: Repair, look: Any, target: Path, certified: bool) -> Path:
+def _written(made: Repair, look: Look, target: Path, certified: bool) -> Path:
     from packshot.editing.files import certificate_path
     from packshot.images import write_atomically
     from packshot.listing.repair import certificate
@@ -124,48 +129,47 @@ def _written(made: Repair, look: Any, target: Path, certified: bool) -> Path:
 def _tell(row: dict[str, Any], language: Any, strict: bool, as_json: bool, *, brief: bool) -> bool:
     """Print what came of a picture; whether it is good."""
     from packshot.listing.rules import failed
+    from packshot.listing.verdicts import COPIED
 
     if "error" in row:
         typer.echo(json.dumps(row, ensure_ascii=False) if as_json else f"packshot: {row['error']}", err=not as_json)
         return False
-    made: Repair | None = row.get("repair")
-    after: list[Verdict] = row["verdicts"] if made is None else made.verdicts
-    good = not failed(after, strict=strict) and (made is None or made.data is not None)
+    before: Report = row["report"]
+    after: Report = row.get("after", before)
+    good = after.passed and not failed(after.verdicts, strict=strict)
     if as_json:
-        typer.echo(json.dumps(_as_dict(row, made, language, good), ensure_ascii=False))
+        typer.echo(json.dumps(_as_dict(row, before, after, language) | {"good": good}, ensure_ascii=False))
         return good
-    typer.echo(f"{row['file']} ({row['channel']}): {_summary(row['verdicts'], language)}")
-    for verdict in row["verdicts"]:
+    typer.echo(f"{row['file']} ({row['channel']}): {_summary(before.verdicts, language)}")
+    for verdict in before.verdicts:
         if not brief or verdict.status in ("fail", "unsure"):
             typer.echo(f"    {verdict.line(language)}")
-    if made is not None:
-        words = made.done if made.data is not None else made.refused
-        typer.echo(f"    -> {row['out'] or _REFUSED[language]}{': ' if words else ''}{_joined(words, language)}")
+    if "after" in row:
+        words = after.refused or after.done or (COPIED,)
+        typer.echo(f"    -> {row['out'] or _REFUSED[language]}: {_joined(words, language)}")
+        for verdict in failed(after.verdicts, strict=strict) if row["out"] else ():
+            typer.echo(f"       {verdict.line(language)}")
     return good
 
 
 _REFUSED = {"en": "not repaired", "zh": "未修复"}
 
 
-def _joined(words: Sequence[Any], language: Language) -> str:
+def _joined(words: Sequence[Said], language: Language) -> str:
     return ("；" if language == "zh" else "; ").join(said.text(language) for said in words)
 
 
-def _as_dict(row: dict[str, Any], made: Repair | None, language: Language, good: bool) -> dict[str, Any]:
-    document = {
-        "file": row["file"],
-        "channel": row["channel"],
-        "good": good,
-        "verdicts": [verdict.as_dict(language) for verdict in row["verdicts"]],
+def _as_dict(row: dict[str, Any], before: Report, after: Report, language: Language) -> dict[str, Any]:
+    document = before.as_dict(language)
+    if "after" not in row:
+        return {key: value for key, value in document.items() if key not in ("done", "refused")}
+    told = after.as_dict(language)
+    return document | {
+        "out": None if row["out"] is None else str(row["out"]),
+        "done": told["done"],
+        "refused": told["refused"],
+        "after": told["verdicts"] if row["out"] else None,
     }
-    if made is not None:
-        document |= {
-            "out": None if row["out"] is None else str(row["out"]),
-            "done": [said.text(language) for said in made.done],
-            "refused": [said.text(language) for said in made.refused],
-            "after": [verdict.as_dict(language) for verdict in made.verdicts],
-        }
-    return document
 
 
 def _summary(verdicts: Sequence[Verdict], language: Language) -> str:

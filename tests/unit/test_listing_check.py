@@ -23,7 +23,8 @@ from packshot.listing.channels import load_channels  # noqa: E402
 from packshot.listing.encoding import NotEncodedError, encode  # noqa: E402
 from packshot.listing.measures import Look  # noqa: E402
 from packshot.listing.repair import certificate, repair  # noqa: E402
-from packshot.listing.rules import check, failed  # noqa: E402
+from packshot.listing.rules import failed
+from packshot.listing.rules import judge as check  # noqa: E402
 
 SIDE = 1000
 CHANNELS = load_channels()
@@ -88,6 +89,11 @@ def transparent() -> Image.Image:
     return image
 
 
+def _brown(rgb: np.ndarray) -> np.ndarray:
+    seen = rgb.astype(int)
+    return (seen[..., 0] - seen[..., 2]) > 30
+
+
 @pytest.fixture(autouse=True)
 def network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cut-out that knows what is brown, in place of the network."""
@@ -95,10 +101,9 @@ def network(monkeypatch: pytest.MonkeyPatch) -> None:
     def cutout(scene: Scene) -> Scene:
         if scene.alpha is not None:
             return scene
-        seen = scene.product.astype(int)
-        return replace(scene, alpha=((seen[..., 0] - seen[..., 2]) > 30).astype(np.uint8) * 255)
+        return replace(scene, alpha=_brown(scene.product).astype(np.uint8) * 255)
 
-    monkeypatch.setattr(measures, "cutout", cutout)
+    monkeypatch.setattr(measures, "network_coverage", lambda photo, pack, **how: _brown(photo).astype(np.float32))
     monkeypatch.setattr(canvas, "cutout", cutout)
 
 

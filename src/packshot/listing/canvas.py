@@ -16,7 +16,8 @@ from packshot.editing.pipeline import Edited, Step
 from packshot.editing.scene import OPAQUE, Bytes, Scene
 from packshot.editing.warp import product_box
 from packshot.listing.channels import Channel
-from packshot.listing.measures import PIECE, Look, Product
+from packshot.listing.measures import Look
+from packshot.listing.product import PIECE, Product
 from packshot.listing.verdicts import Said, Verdict
 
 LARGEST_SCALE = 2.0
@@ -27,6 +28,7 @@ UNSURE = 0.3
 """Pixels that the cut-out covers in part over those that it covers wholly, from which it is not sure of the product."""
 PLAIN = 0.008
 """Roughness of the border, in OKLab, up to which a background is even enough to be continued."""
+_SIDES = ("top", "left", "bottom", "right")
 _HAZE = 16  # coverage that is no product: a veil of the old background
 _RIM_PX = 3  # around a product on white, for the faint pixels of its outline
 
@@ -44,6 +46,22 @@ class Work(NamedTuple):
 
     edited: Edited
     done: tuple[Said, ...]
+
+
+def without_border(look: Look) -> tuple[Look, Work]:
+    """The part of the picture within the even strips along its sides; nothing but those is lost.
+
+    Returns:
+        What is left to look at, and a scene of the whole picture with the step that was taken.
+    """
+    height, width = look.rgb.shape[:2]
+    more = 2 / max(look.working.shape[:2])  # JPEG smears the edge of a border by a pixel or two
+    share = {side: look.strips[side] + more if side in look.strips else 0.0 for side in _SIDES}
+    left, top = math.ceil(share["left"] * width), math.ceil(share["top"] * height)
+    right, bottom = width - math.ceil(share["right"] * width), height - math.ceil(share["bottom"] * height)
+    step = Step("crop", {"box": f"{left},{top},{right - left},{bottom - top}"})
+    said = Said(f"border cut off, {right - left}×{bottom - top} left", f"裁去边框，余 {right - left}×{bottom - top}")
+    return look.cropped(left, top, right, bottom), Work(Edited(Scene(product=look.rgb), (step,)), (said,))
 
 
 def on_white(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
@@ -77,7 +95,7 @@ def on_white(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
     return Work(Edited(scene, tuple(steps)), (said, _scaled(factor, size)))
 
 
-def as_it_is(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
+def as_it_is(look: Look, channel: Channel) -> Work:
     """The picture with its background, at an accepted size and format.
 
     Raises:
@@ -88,7 +106,7 @@ def as_it_is(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
     steps: list[Step] = []
     done: list[Said] = []
     whole = np.full(rgb.shape[:2], OPAQUE, np.uint8)
-    scene = Scene(product=rgb, alpha=whole)
+    scene = Scene(product=rgb, alpha=whole, placement=_placed(look))
     height, width = rgb.shape[:2]
     ratio = _ratio(channel, width, height)
     if ratio is None:
@@ -113,6 +131,10 @@ def as_it_is(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
     return Work(Edited(scene, tuple(steps)), tuple(done))
 
 
+def _placed(look: Look) -> tuple[int, int]:
+    return -look.origin[0], -look.origin[1]
+
+
 def _ran(scene: Scene, steps: list[Step], name: str, arguments: Mapping[str, Any]) -> Scene:
     steps.append(Step(name, dict(arguments)))
     return OPERATIONS[name].function(scene, **arguments)
@@ -125,12 +147,12 @@ def _kept(look: Look) -> Scene:
     reach = 2 * _RIM_PX + 1
     mask = cv2.resize(look.product.mask.astype(np.uint8), (width, height), interpolation=cv2.INTER_NEAREST)
     near = cv2.dilate(mask, np.ones((reach, reach), np.uint8)) > 0
-    return Scene(product=look.rgb, alpha=np.where(near, OPAQUE, 0).astype(np.uint8))
+    return Scene(product=look.rgb, alpha=np.where(near, OPAQUE, 0).astype(np.uint8), placement=_placed(look))
 
 
 def _cut(look: Look) -> Scene:
     """The product cut out, by the file's own transparency where it has some, without veils and crumbs."""
-    scene = cutout(Scene(product=look.layers.rgb, alpha=look.layers.alpha))
+    scene = cutout(Scene(product=look.layers.rgb, alpha=look.layers.alpha, placement=_placed(look)))
     assert scene.alpha is not None
     alpha = _tidied(scene.alpha)
     solid = int((alpha >= 250).sum())

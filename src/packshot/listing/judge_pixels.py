@@ -165,15 +165,20 @@ def _in_corners(look: Look) -> int:
 def judge_border(look: Look, values: Mapping[str, Any]) -> Judgement:
     """Even strips along the sides."""
     accepted = Said("no border or frame", "无边框")
-    sides = look.border_sides
+    sides = list(look.strips)
     if not sides or values["allowed"]:
         return Judgement("pass", Said("none found", "未发现"), accepted)
     zh = {"top": "上", "left": "左", "bottom": "下", "right": "右"}
     measured = Said(f"an even strip: {', '.join(sides)}", f"平直条带：{'、'.join(zh[side] for side in sides)}")
-    if len(sides) == 4 or {"top", "bottom"} <= set(sides) or {"left", "right"} <= set(sides):
+    if framed(look):
         return Judgement("fail", measured, accepted)
     why = Said("on one side or two: may be the edge of a table", "仅一两边：可能是桌沿")
     return Judgement("unsure", measured, accepted, why)
+
+
+def framed(look: Look) -> bool:
+    """Whether opposite sides have a strip: one alone may be the edge of a table."""
+    return {"top", "bottom"} <= look.strips.keys() or {"left", "right"} <= look.strips.keys()
 
 
 def judge_shadow(look: Look, values: Mapping[str, Any]) -> Judgement:

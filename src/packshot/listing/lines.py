@@ -18,17 +18,19 @@ Mask = NDArray[np.bool_]
 Box = tuple[int, int, int, int]
 Whole = NDArray[np.int32]
 
-SIDE = 1000
+SIDE = 800
 """Longest side at which lines are looked for, pixels."""
 STRONG = 40
 """Contrast in levels from which strokes count as printed; fainter ones, as a watermark's, are looked for apart."""
 FAINT = 7
-SMEARS = (11, 23, 47, 80)
+SMEARS = (9, 19, 38, 64)
 """Gaps in pixels that are closed to make a row; a row's strokes are up to about three times as tall."""
 FEWEST = 3
 """Strokes or letters in a row."""
-MOST = 4000
-"""Components that are looked at, first ones first: a texture has more."""
+LONG = 1.6
+"""Width of a row over its height, at the least, before it is looked at closely."""
+POOL = 4
+"""Pixels to a side that are taken together where rows are joined."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,26 +52,37 @@ class Line:
     on_product: float
 
 
-def find_lines(rgb: Bytes, product: Mask, *, faint: bool = False) -> list[Line]:
-    """The rows of lettering in a picture, largest first.
+def find_lines(rgb: Bytes, product: Mask) -> tuple[list[Line], list[Line]]:
+    """The rows of lettering in a picture, largest first: the printed ones, and those fainter than `STRONG`.
 
     Args:
         rgb: (H, W, 3) sRGB bytes.
         product: (h, w) where the product is, at any size.
-        faint: look for strokes fainter than `STRONG` instead.
     """
     height, width = rgb.shape[:2]
     scale = SIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     how = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    if min(size) < 2 * POOL:
+        return [], []
     grey = np.asarray(cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), size, interpolation=how), np.uint8)
-    covered = np.asarray(cv2.resize(product.astype(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
-    found: list[Line] = []
-    for dark in (True, False):
-        for line in _of_polarity(grey, covered, dark, faint):
-            if not any(_overlap(line.box, other.box) > 0.3 for other in found):
-                found.append(line)
-    return sorted(found, key=lambda line: -(line.box[2] - line.box[0]) * (line.box[3] - line.box[1]))
+    covered = np.asarray(cv2.resize(product.view(np.uint8), size, interpolation=cv2.INTER_NEAREST) > 0)
+    reach = max(15, round(0.09 * min(grey.shape))) | 1
+    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (reach, reach))
+    printed: list[Line] = []
+    faint: list[Line] = []
+    for operation in (cv2.MORPH_BLACKHAT, cv2.MORPH_TOPHAT):  # dark letters, light ones
+        relief = np.asarray(cv2.morphologyEx(grey, operation, kernel), np.uint8)
+        weak = (relief >= FAINT) & (cv2.dilate(relief, np.ones((5, 5))) < STRONG) & ~covered
+        for marked, found in ((relief >= STRONG, printed), (weak, faint)):
+            for line in _marked(_Marks.of(grey, relief, covered, marked)):
+                if not any(_overlap(line.box, other.box) > 0.3 for other in found):
+                    found.append(line)
+    return _by_size(printed), _by_size(faint)
+
+
+def _by_size(lines: list[Line]) -> list[Line]:
+    return sorted(lines, key=lambda line: -(line.box[2] - line.box[0]) * (line.box[3] - line.box[1]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +95,8 @@ class _Marks:
         covered: (H, W) where the product is.
         labels: (H, W) number of each pixel's component.
         stats: (N, 5) of the components, as OpenCV gives them.
+        strokes: components that may be letters: not too large, thin for their height, and of one width.
+        place: (N,) flat position of some pixel of each stroke.
     """
 
     grey: Bytes
@@ -89,17 +104,32 @@ class _Marks:
     covered: Mask
     labels: Whole
     stats: Whole
+    strokes: Whole
+    place: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, grey: Bytes, relief: Bytes, covered: Mask, marked: Mask) -> _Marks:
+        """The components of what is marked."""
+        _, found, boxes, _ = cv2.connectedComponentsWithStats(marked.view(np.uint8), connectivity=8)
+        labels, stats = np.asarray(found, np.int32), np.asarray(boxes, np.int32)
+        _, _, width, height, area = stats.T
+        rows, columns = grey.shape
+        fits = (np.maximum(width, height) >= 5) & (height <= 0.2 * rows) & (width <= 0.25 * columns)
+        fits &= (width <= 9 * height) & (area >= 8) & (area >= 0.1 * width * height) & (area <= 0.92 * width * height)
+        fits[0] = False
+        inside = np.flatnonzero(fits[labels])
+        of, depth = labels.flat[inside], _depth(marked).flat[inside]
+        thickest, place = np.zeros(len(area), np.float32), np.zeros(len(area), np.int64)
+        np.maximum.at(thickest, of, depth)
+        place[of] = inside
+        fits &= thickest <= 0.26 * np.maximum(height, width) + 1
+        fits &= thickest <= 3.2 * np.bincount(of, depth, len(area)) / np.maximum(area, 1)
+        strokes = np.flatnonzero(fits).astype(np.int32)
+        return cls(grey, relief, covered, labels, stats, strokes, place)
 
 
-def _of_polarity(grey: Bytes, covered: Mask, dark: bool, faint: bool) -> Iterator[Line]:
-    reach = max(15, round(0.09 * min(grey.shape))) | 1
-    kernel = cv2.getStructuringElement(cv2.MORPH_RECT, (reach, reach))
-    operation = cv2.MORPH_BLACKHAT if dark else cv2.MORPH_TOPHAT
-    relief = np.asarray(cv2.morphologyEx(grey, operation, kernel), np.uint8)
-    marked = (relief >= FAINT) & (cv2.dilate(relief, np.ones((5, 5))) < STRONG) if faint else relief >= STRONG
-    _, labels, stats, _ = cv2.connectedComponentsWithStats(marked.astype(np.uint8), connectivity=8)
-    marks = _Marks(grey, relief, covered, np.asarray(labels, np.int32), np.asarray(stats, np.int32))
-    strokes = _strokes(marks)
+def _marked(marks: _Marks) -> Iterator[Line]:
+    strokes = marks.strokes
     extent = marks.stats[strokes, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(axis=1)  # 一 is a letter, too
     for smear in SMEARS:
         tall = strokes[(extent >= 0.35 * smear) & (extent <= 3.2 * smear)]
@@ -107,41 +137,37 @@ def _of_polarity(grey: Bytes, covered: Mask, dark: bool, faint: bool) -> Iterato
             yield from _rows(marks, tall, smear)
 
 
-def _strokes(marks: _Marks) -> Whole:
-    """Components that may be letters: not too large, thin for their height, and of one width."""
-    left, top, width, height, area = marks.stats.T
-    rows, columns = marks.grey.shape
-    fits = (np.maximum(width, height) >= 5) & (height <= 0.2 * rows) & (width <= 0.25 * columns) & (width <= 9 * height)
-    fits &= (area >= 8) & (area >= 0.1 * width * height) & (area <= 0.92 * width * height)
-    fits[0] = False
-    kept = []
-    for index in np.flatnonzero(fits)[:MOST]:
-        window = (slice(top[index], top[index] + height[index]), slice(left[index], left[index] + width[index]))
-        inside = _depth(marks.labels[window] == index)
-        thickest, mean = float(inside.max()), float(inside[inside > 0].mean())
-        if thickest <= 0.26 * max(height[index], width[index]) + 1 and thickest <= 3.2 * mean:
-            kept.append(index)
-    return np.array(kept, np.int32)
-
-
 def _depth(mask: Mask) -> NDArray[np.float32]:
     """Distance of each pixel of a mask to what is not in it."""
-    return np.asarray(cv2.distanceTransform(np.pad(mask, 1).astype(np.uint8), cv2.DIST_L2, 3), np.float32)[1:-1, 1:-1]
+    return np.asarray(cv2.distanceTransform(np.pad(mask, 1).view(np.uint8), cv2.DIST_L2, 3), np.float32)[1:-1, 1:-1]
 
 
 def _rows(marks: _Marks, tall: Whole, smear: int) -> Iterator[Line]:
-    chosen = np.zeros(len(marks.stats), bool)
-    chosen[tall] = True
-    drawn = chosen[marks.labels]
-    rows = cv2.morphologyEx(drawn.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((max(3, smear // 4), smear), np.uint8))
+    pool = POOL if smear > SMEARS[0] else POOL // 2
+    chosen = np.zeros(len(marks.stats), np.uint8)
+    chosen[tall] = 255
+    high, wide = (side // pool for side in marks.grey.shape)
+    drawn = chosen[marks.labels[: high * pool, : wide * pool]]
+    small = cv2.resize(drawn, (wide, high), interpolation=cv2.INTER_AREA) > 0
+    gap = np.ones((max(1, round(smear / 4 / pool)), round(smear / pool)), np.uint8)
+    rows = cv2.morphologyEx(small.view(np.uint8), cv2.MORPH_CLOSE, gap)
     found, of_row, boxes, _ = cv2.connectedComponentsWithStats(rows, connectivity=8)
-    row_of = np.zeros(len(marks.stats), np.int32)
-    row_of[marks.labels[drawn]] = of_row[drawn]
-    for row in range(1, found):
-        left, top, wide, high = (int(v) for v in boxes[row][:4])
-        line = _line(marks, tall[row_of[tall] == row], (left, top, left + wide, top + high))
+    y, x = np.divmod(marks.place[tall], marks.grey.shape[1])
+    row_of = of_row[np.minimum(y // pool, high - 1), np.minimum(x // pool, wide - 1)]
+    most = np.bincount(row_of, minlength=found)
+    for row in np.flatnonzero(most >= FEWEST):
+        members = tall[row_of == row]
+        if row == 0 or boxes[row][cv2.CC_STAT_WIDTH] < LONG * boxes[row][cv2.CC_STAT_HEIGHT]:
+            continue
+        line = _line(marks, members, _around(marks.stats[members]))
         if line is not None:
             yield line
+
+
+def _around(stats: Whole) -> Box:
+    left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
+    right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
+    return int(left.min()), int(top.min()), int(right.max()), int(bottom.max())
 
 
 def _line(marks: _Marks, members: Whole, box: Box) -> Line | None:
@@ -149,7 +175,7 @@ def _line(marks: _Marks, members: Whole, box: Box) -> Line | None:
     left, top, right, bottom = box
     wide, high = right - left, bottom - top
     extent = marks.stats[members, cv2.CC_STAT_WIDTH : cv2.CC_STAT_HEIGHT + 1].max(axis=1)
-    if len(members) < FEWEST or wide < 2.2 * high or high > 3.0 * float(np.median(extent)):
+    if wide < 2.2 * high or high > 3.0 * float(np.median(extent)):
         return None
     if float((extent >= 0.4 * high).mean()) < 0.5:
         return None

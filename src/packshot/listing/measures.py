@@ -2,69 +2,43 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, replace
+from functools import cache, cached_property
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from packshot.editing.cutout import cutout
-from packshot.editing.scene import Scene
-from packshot.errors import RequestError
-from packshot.framing import find_product, is_plain_white
-from packshot.images import Layers, flattened, open_layers, reduced
+from packshot.colour import oklab_from_srgb
+from packshot.editing.cutout import KIND, network_coverage
+from packshot.images import Layers, flattened, open_layers
 from packshot.listing.facts import Facts, read_facts
 from packshot.listing.lines import Line, find_lines
+from packshot.listing.product import Product, product_in
 from packshot.listing.sharpness import edge_blur
+from packshot.packs import Pack, find_pack
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
 
-WORKING_PX = 1000
+WORKING_PX = 800
 """Longest side at which the product is looked for."""
 MCU_PX = 16
 """Pixels around the product that a JPEG's blocks may have changed: not asked to be exactly white."""
-PIECE = 0.02
-"""Share of the largest piece from which another one belongs to the product."""
-ITEM = 0.12
-"""Share of the largest piece from which another one is an item of its own."""
-_INK = 250  # darkest channel below which a pixel is not the background, where that is exactly white
+INK = 250
+"""Darkest channel below which a pixel is not the background, where that is exactly white."""
+EXACT = 0.9
+"""Share of the frame's border that is white, from which the background is white without a further look."""
+LIGHT, TINT, ROUGH = 0.93, 0.02, 0.01
+"""OKLab lightness, chroma and unevenness of a border that is a studio's white, as in `framing.is_plain_white`."""
+APART = 10
+"""Levels by which the product differs from such a background."""
+STRIP = 0.08
+"""Share of the frame up to which a strip along its side is a border."""
+STEP = 14
+"""Levels by which it ends."""
 _BORDER = 0.01  # of the shorter side, at least two pixels
-
-
-@dataclass(frozen=True, slots=True)
-class Product:
-    """Where the product is.
-
-    Attributes:
-        mask: (h, w) at the working size, holes filled.
-        box: left, top, right, bottom in shares of the frame.
-        how: it was found: "alpha" of the file, "white" background, or "network".
-        items: area of each item over the largest one's, largest first.
-        crumbs: boxes, in shares of the frame, of detached pieces too small to be part of it.
-    """
-
-    mask: Mask
-    box: tuple[float, float, float, float]
-    how: str
-    items: tuple[float, ...]
-    crumbs: tuple[tuple[float, float, float, float], ...]
-
-    @property
-    def longest(self) -> float:
-        """The box's longer share of the frame's sides."""
-        return max(self.box[2] - self.box[0], self.box[3] - self.box[1])
-
-    @property
-    def area(self) -> float:
-        """Of the product over the frame's."""
-        return float(self.mask.mean())
-
-    @property
-    def margin(self) -> float:
-        """The least distance to a side of the frame, in shares of that side."""
-        return min(self.box[0], self.box[1], 1 - self.box[2], 1 - self.box[3])
+_NEAR = 0.02  # of the longer side: by which the network's outline may be wrong
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +64,18 @@ class Look:
     def __init__(self, data: bytes, where: str) -> None:
         self.data, self.where = data, where
         self.facts: Facts = read_facts(data, where)
+        self.origin = (0, 0)
+        """Top and left, in the file's picture, of the first pixel that is looked at."""
+
+    def cropped(self, left: int, top: int, right: int, bottom: int) -> Look:
+        """The same file, a window of its picture alone being looked at."""
+        part = object.__new__(Look)
+        part.data, part.where, part.origin = self.data, self.where, (self.origin[0] + top, self.origin[1] + left)
+        part.facts = replace(self.facts, width_px=right - left, height_px=bottom - top)
+        window, alpha = (slice(top, bottom), slice(left, right)), self.layers.alpha
+        rgb = np.ascontiguousarray(self.layers.rgb[window])
+        part.__dict__["layers"] = Layers(rgb, None if alpha is None else alpha[window], self.layers.notes)
+        return part
 
     @cached_property
     def layers(self) -> Layers:
@@ -105,16 +91,20 @@ class Look:
     @cached_property
     def working(self) -> Bytes:
         """(h, w, 3) at the working size."""
-        return reduced(self.rgb, WORKING_PX)
+        height, width = self.rgb.shape[:2]
+        scale = min(1.0, WORKING_PX / max(height, width))
+        size = (max(1, round(width * scale)), max(1, round(height * scale)))
+        return self.rgb if scale == 1 else np.asarray(cv2.resize(self.rgb, size, interpolation=cv2.INTER_AREA))
 
     @cached_property
     def on_white(self) -> bool:
         """Whether the frame's border is white, near enough for the product to be seen by that alone."""
-        border = _border_pixels(self.working)
-        if float((border.min(axis=-1) >= _INK).mean()) >= 0.9:
+        if self._exact:
             return True
-        finding = find_product(self.working)
-        return finding is not None and is_plain_white(finding)
+        lab = oklab_from_srgb(self._border[:: max(1, len(self._border) // 4000)])
+        middle = np.median(lab, axis=0)
+        rough = float(np.median(np.linalg.norm(lab - middle, axis=1)))
+        return bool(middle[0] >= LIGHT and np.abs(middle[1:]).max() <= TINT and rough <= ROUGH)
 
     @cached_property
     def product(self) -> Product | None:
@@ -122,54 +112,59 @@ class Look:
         alpha = self.layers.alpha
         if alpha is not None:
             size = (self.working.shape[1], self.working.shape[0])
-            return _product(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, "alpha")
+            return product_in(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, "alpha")
         if self.on_white:
-            found = _product(self._ink(), "white")
+            found = product_in(self._ink(), "white")
             if found is not None and found.area > 0.01:
                 return found
-        seen = self.coverage
-        return None if seen is None else _product(seen > 127, "network")
+        return product_in(self.coverage > 127, "network")
 
     @cached_property
-    def coverage(self) -> Bytes | None:
-        """(h, w) what the cut-out network covers at the working size; None where it finds nothing."""
-        try:
-            return cutout(Scene(self.working)).alpha
-        except RequestError:
-            return None
+    def coverage(self) -> Bytes:
+        """(h, w) what the cut-out network covers, at the working size; its outline is off by up to a few pixels."""
+        coarse = network_coverage(self.working, _network(), mirrored=False)
+        size = (self.working.shape[1], self.working.shape[0])
+        return np.asarray(cv2.resize(np.rint(coarse * 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR))
 
     @cached_property
     def white(self) -> White:
         """How white the background is."""
         height, width = self.rgb.shape[:2]
-        background = np.ones((height, width), bool)
+        background = np.full((height, width), 255, np.uint8)
         if self.product is not None:
             scale = self.working.shape[1] / width
             reach = 2 * int(np.ceil(MCU_PX * scale) + 1) + 1
-            near = cv2.dilate(self.product.mask.astype(np.uint8), np.ones((reach, reach), np.uint8))
-            background = cv2.resize(near, (width, height), interpolation=cv2.INTER_NEAREST) == 0
-        darkest = self.rgb.min(axis=-1)
-        rim = _rim(height, width) & background
-        if not background.any():
+            far = 255 - 255 * cv2.dilate(self.product.mask.astype(np.uint8), np.ones((reach, reach), np.uint8))
+            background = np.asarray(cv2.resize(far, (width, height), interpolation=cv2.INTER_NEAREST), np.uint8)
+        if not cv2.hasNonZero(background):
             return White(0.0, 0.0, 255, (0, 0, 0))
-        mean = self.rgb[background].mean(axis=0)
+        darkest = _darkest(self.rgb)
+        exact = np.asarray(cv2.bitwise_and((darkest == 255).view(np.uint8), background), np.uint8)
+        rims = [
+            (int(np.count_nonzero(part)), int(np.count_nonzero(all_)))
+            for part, all_ in zip(_rim(exact), _rim(background), strict=True)
+        ]
+        rim = sum(count for _, count in rims)
+        mean = cv2.mean(self.rgb, mask=background)
         return White(
-            border=float((darkest[rim] == 255).mean()) if rim.any() else 0.0,
-            background=float((darkest[background] == 255).mean()),
-            worst=255 - int(darkest[background].min()),
+            border=sum(white for white, _ in rims) / rim if rim else 0.0,
+            background=cv2.countNonZero(exact) / cv2.countNonZero(background),
+            worst=255 - int(cv2.minMaxLoc(darkest, mask=background)[0]),
             mean=(round(mean[0]), round(mean[1]), round(mean[2])),
         )
 
     @cached_property
     def shadow(self) -> float | None:
-        """Share of the frame that a shadow on white takes; None where the background is not white or nothing is cut."""
-        if not self.on_white or self.coverage is None:
+        """Share of the frame that a shadow on white takes; None where the background is not white."""
+        if not self.on_white:
             return None
-        near = cv2.dilate(self.coverage, np.ones((9, 9), np.uint8)) > 25
-        low, high = self.working.min(axis=-1), self.working.max(axis=-1)
-        grey = (low < 247) & (low > 60) & (high.astype(int) - low <= 14) & ~near
-        grey = cv2.morphologyEx(grey.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
-        return float(grey.mean())
+        reach = 2 * round(_NEAR * max(self.coverage.shape)) + 1
+        near = cv2.dilate(self.coverage, np.ones((reach, reach), np.uint8)) > 25
+        low = _darkest(self.working)
+        high = cv2.max(cv2.max(self.working[..., 0], self.working[..., 1]), self.working[..., 2])
+        grey = (low < 247) & (low > 60) & (cv2.subtract(high, low) <= 14) & ~near
+        opened = cv2.morphologyEx(grey.astype(np.uint8), cv2.MORPH_OPEN, np.ones((5, 5), np.uint8))
+        return float(opened.mean())
 
     @cached_property
     def blur(self) -> float | None:
@@ -184,96 +179,71 @@ class Look:
     @cached_property
     def text(self) -> list[Line]:
         """Rows of lettering."""
-        return find_lines(self.rgb, self._covered)
+        return self._lines[0]
 
     @cached_property
     def faint_text(self) -> list[Line]:
-        """Rows of faint lettering beside the product, as watermarks are; on an even background alone."""
-        return [line for line in find_lines(self.rgb, self._covered, faint=True) if line.on_product < 0.5]
+        """Rows of faint lettering beside the product, as watermarks are."""
+        return [line for line in self._lines[1] if line.on_product < 0.5]
 
     @cached_property
-    def border_sides(self) -> tuple[str, ...]:
-        """Sides along which an even strip ends in a straight line from edge to edge."""
+    def strips(self) -> dict[str, float]:
+        """Sides along which an even strip ends in a straight line from edge to edge, and its share of the frame."""
         turned = {"top": self.working, "left": self.working.transpose(1, 0, 2)}
         turned |= {"bottom": self.working[::-1], "right": turned["left"][::-1]}
-        return tuple(side for side, view in turned.items() if _has_strip(view))
+        found = {side: _strip(view) for side, view in turned.items()}
+        return {side: share for side, share in found.items() if share}
 
     @cached_property
-    def _covered(self) -> Mask:
-        return np.zeros(self.working.shape[:2], bool) if self.product is None else self.product.mask
+    def _lines(self) -> tuple[list[Line], list[Line]]:
+        none = np.zeros(self.working.shape[:2], bool)
+        return find_lines(self.rgb, none if self.product is None else self.product.mask)
+
+    @cached_property
+    def _border(self) -> Bytes:
+        """(N, 3) the working picture's outermost pixels."""
+        return np.concatenate([part.reshape(-1, 3) for part in _rim(self.working)])
+
+    @cached_property
+    def _exact(self) -> bool:
+        return float((self._border.min(axis=-1) >= INK).mean()) >= EXACT
 
     def _ink(self) -> Mask:
         """What is not background, where that is white."""
-        border = _border_pixels(self.working)
-        if float((border.min(axis=-1) >= 254).mean()) >= 0.9:
-            return np.asarray(self.working.min(axis=-1) < _INK)
-        finding = find_product(self.working)
-        return np.zeros(self.working.shape[:2], bool) if finding is None else finding.mask
+        if self._exact:
+            return np.asarray(_darkest(self.working) < INK)
+        background = np.median(self._border, axis=0)
+        apart = cv2.absdiff(self.working, np.broadcast_to(background, self.working.shape).astype(np.uint8))
+        brightest = cv2.max(cv2.max(apart[..., 0], apart[..., 1]), apart[..., 2])
+        return cv2.morphologyEx((brightest > APART).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
 
 
-def _product(mask: Mask, how: str) -> Product | None:
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
-    if count < 2:
-        return None
-    areas = stats[:, cv2.CC_STAT_AREA].astype(np.float64)
-    areas[0] = 0
-    largest = areas.max()
-    if largest < 0.002 * mask.size:
-        return None
-    height, width = mask.shape
-    left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
-    right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
-    kept = areas >= PIECE * largest
-    solid = _filled(kept[labels])
-    small = np.flatnonzero((areas > 0) & ~kept & (areas >= 1e-4 * mask.size))
-    edges = (left / width, top / height, right / width, bottom / height)
-    boxes = [(float(e[0]), float(e[1]), float(e[2]), float(e[3])) for e in zip(*edges, strict=True)]
-    whole = [boxes[k] for k in np.flatnonzero(kept)]
-    return Product(
-        mask=solid,
-        box=(min(b[0] for b in whole), min(b[1] for b in whole), max(b[2] for b in whole), max(b[3] for b in whole)),
-        how=how,
-        items=_items(solid),
-        crumbs=tuple(boxes[k] for k in small),
-    )
+@cache
+def _network() -> Pack:
+    """One session for all pictures."""
+    return find_pack("cutout", (KIND,))
 
 
-def _filled(mask: Mask) -> Mask:
-    """Holes belong to the product: a handle's loop is no background of its own."""
-    outside = cv2.copyMakeBorder((~mask).astype(np.uint8), 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=1)
-    _, labels = cv2.connectedComponents(outside, connectivity=4)
-    return np.asarray(labels[1:-1, 1:-1] != labels[0, 0])
+def _darkest(rgb: Bytes) -> Bytes:
+    """(H, W) the least of the three channels."""
+    return np.asarray(cv2.min(cv2.min(rgb[..., 0], rgb[..., 1]), rgb[..., 2]), np.uint8)
 
 
-def _items(mask: Mask) -> tuple[float, ...]:
-    """Straps and laces that break are joined first."""
-    reach = max(3, round(0.015 * max(mask.shape)))
-    joined = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    areas = np.sort(stats[1:, cv2.CC_STAT_AREA])[::-1] / max(1, stats[1:, cv2.CC_STAT_AREA].max())
-    return tuple(round(float(area), 3) for area in areas if area >= ITEM)
+def _rim(picture: Bytes) -> tuple[Bytes, Bytes, Bytes, Bytes]:
+    """The outermost pixels of a picture (H, W, …), in four strips without an overlap."""
+    reach = max(2, round(_BORDER * min(picture.shape[:2])))
+    inner = picture[reach:-reach]
+    return picture[:reach], picture[-reach:], inner[:, :reach], inner[:, -reach:]
 
 
-def _rim(height: int, width: int) -> Mask:
-    reach = max(2, round(_BORDER * min(height, width)))
-    rim = np.ones((height, width), bool)
-    rim[reach:-reach, reach:-reach] = False
-    return rim
-
-
-def _border_pixels(rgb: Bytes) -> Bytes:
-    return rgb[_rim(*rgb.shape[:2])]
-
-
-def _has_strip(rgb: Bytes) -> bool:
-    """Whether the upper strip of a picture is even and ends in one straight line, within 8 % of its height."""
+def _strip(rgb: Bytes) -> float:
+    """Share of the picture's height that an even strip takes at its top, up to `STRIP`; 0 without one."""
     height = len(rgb)
-    strip = rgb[: max(3, round(0.08 * height)) + 1].astype(np.int16)
-    steps = np.abs(np.diff(strip, axis=0)).max(axis=-1)  # (rows, columns)
-    for row in range(len(steps)):
-        if float((steps[row] > 14).mean()) > 0.96:
-            above = strip[: row + 1].reshape(-1, 3)
-            return bool(np.abs(above - np.median(above, axis=0)).mean() < 6)
-        if float((steps[row] > 14).mean()) > 0.3:  # the strip is no longer even
-            return False
-    return False
+    strip = np.ascontiguousarray(rgb[: max(3, round(STRIP * height)) + 1]).astype(np.int16)
+    stepped = (np.abs(np.diff(strip, axis=0)).max(axis=-1) > STEP).mean(axis=1)  # share of the columns, for each row
+    rows = np.flatnonzero(stepped > 0.3)  # from there on the strip is no longer even
+    if not len(rows) or stepped[rows[0]] <= 0.96:
+        return 0.0
+    above = strip[: rows[0] + 1].reshape(-1, 3)
+    even = np.abs(above - np.median(above, axis=0)).mean() < 6
+    return float(rows[0] + 1) / height if even else 0.0

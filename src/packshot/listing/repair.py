@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from packshot.editing.certificate import Source, certify
-from packshot.editing.pipeline import Edited
+from packshot.editing.pipeline import Edited, Step
 from packshot.editing.scene import flatten
 from packshot.errors import PackshotError
-from packshot.listing.canvas import NotFramedError, as_it_is, on_white
+from packshot.listing.canvas import NotFramedError, Work, as_it_is, on_white, without_border
 from packshot.listing.channels import Channel
 from packshot.listing.encoding import SUFFIXES, NotEncodedError, encode
 from packshot.listing.measures import Look
-from packshot.listing.rules import check, failed
+from packshot.listing.rules import failed, judge
 from packshot.listing.verdicts import NAMES_ZH, Said, Verdict
-
-WHITENED = ("border", "shadow")
-"""Rules that a new white background puts right, beside its own."""
 
 BEYOND: dict[str, Said] = {
     "text": Said("text can't be taken away without inventing what is under it", "文字无法在不臆造内容的情况下去除"),
@@ -30,7 +27,6 @@ BEYOND: dict[str, Said] = {
     "blur": Said("detail that the photo does not have can't be added", "无法补出照片没有的细节"),
     "generated": Said("the channel takes no wholly generated picture, or wants a mark that only its maker can set",
                       "渠道不接受完全由AI生成的图片，或须由制作者标记"),
-    "border": Said("a border on a picture that keeps its background", "保留背景的图片上的边框"),
 }  # fmt: skip
 """Rules that no repair puts right, and why."""
 
@@ -68,26 +64,36 @@ def repair(look: Look, channel: Channel) -> Repair:
     Raises:
         InputError: the picture's pixels are damaged.
     """
-    verdicts = check(look, channel)
+    verdicts = judge(look, channel)
     failing = failed(verdicts)
     suffix = SUFFIXES[channel.fix.format]
     if not failing:
         return Repair(look.data, "." + look.facts.format.replace("jpeg", "jpg"), verdicts)
-    refused = _beyond(look, channel, failing)
+    refused = _beyond(look, failing)
     if refused:
         return Repair(None, suffix, verdicts, refused=refused)
     try:
-        work = on_white(look, channel, failing) if "white" in channel.rules else as_it_is(look, channel, failing)
+        work = _composed(look, channel, failing)
         composed = flatten(work.edited.scene)
         data, quality = encode(composed, channel.fix.format, look.facts, *_limits(channel))
     except (NotFramedError, NotEncodedError, PackshotError) as error:
         return Repair(None, suffix, verdicts, refused=(_why(error),))
-    again = check(Look(data, look.where), channel)
+    again = judge(Look(data, look.where), channel)
     wrong = failed(again)
     if wrong:
         return Repair(None, suffix, verdicts, refused=tuple(_still(verdict) for verdict in wrong))
     done = (*work.done, *_encoded(look, channel, quality))
     return Repair(data, suffix, again, done=done, edited=work.edited, composed=composed, quality=quality)
+
+
+def _composed(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
+    done: tuple[Said, ...] = ()
+    steps: tuple[Step, ...] = ()
+    if any(verdict.rule == "border" for verdict in failing):
+        look, work = without_border(look)
+        done, steps, failing = work.done, work.edited.steps, failed(judge(look, channel))
+    work = on_white(look, channel, failing) if "white" in channel.rules else as_it_is(look, channel)
+    return Work(replace(work.edited, steps=(*steps, *work.edited.steps)), (*done, *work.done))
 
 
 def certificate(look: Look, made: Repair, name: str) -> dict[str, Any] | None:
@@ -103,9 +109,8 @@ def certificate(look: Look, made: Repair, name: str) -> dict[str, Any] | None:
     return certify(source, made.edited, made.composed, made.data, name=name, codec=codec)
 
 
-def _beyond(look: Look, channel: Channel, failing: list[Verdict]) -> tuple[Said, ...]:
-    whitened = WHITENED if "white" in channel.rules else ()
-    reasons = [_named(v.rule, BEYOND[v.rule]) for v in failing if v.rule in BEYOND and v.rule not in whitened]
+def _beyond(look: Look, failing: list[Verdict]) -> tuple[Said, ...]:
+    reasons = [_named(v.rule, BEYOND[v.rule]) for v in failing if v.rule in BEYOND]
     if look.facts.fixed_labels:
         names = ", ".join(look.facts.fixed_labels)
         en = f"the file's {names} would be lost, and a label is never stripped"

@@ -35,7 +35,7 @@ JUDGES: dict[str, Callable[[Look, Mapping[str, Any]], Judgement]] = {
 """By the names of `channels.RULES`."""
 
 
-def check(look: Look, channel: Channel) -> list[Verdict]:
+def judge(look: Look, channel: Channel) -> list[Verdict]:
     """One verdict for each rule of the channel, in their order.
 
     Raises:

@@ -46,6 +46,10 @@ class Said(NamedTuple):
         return self.zh if language == "zh" else self.en
 
 
+COPIED = Said("passes as it is, copied", "已合格，原样复制")
+"""Of a repair that had nothing to do."""
+
+
 class Judgement(NamedTuple):
     """What one rule says of a picture: what was measured, what is accepted, and why one can't be sure."""
 
