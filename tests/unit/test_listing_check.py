@@ -23,7 +23,7 @@ from packshot.listing.channels import load_channels  # noqa: E402
 from packshot.listing.encoding import NotEncodedError, encode  # noqa: E402
 from packshot.listing.measures import Look  # noqa: E402
 from packshot.listing.repair import certificate, repair  # noqa: E402
-from packshot.listing.rules import failed
+from packshot.listing.rules import failed  # noqa: E402
 from packshot.listing.rules import judge as check  # noqa: E402
 
 SIDE = 1000
