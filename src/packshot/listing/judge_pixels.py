@@ -5,6 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from packshot.colour import oklab_from_srgb
 from packshot.listing.lines import Line
 from packshot.listing.measures import Look
 from packshot.listing.verdicts import Judgement, Said, share_of, status_of
@@ -22,8 +26,11 @@ SHADOW = 0.002
 """Share of the frame from which a grey patch beside the product is a shadow."""
 DOUBTFUL_BLUR = 0.65
 """Share of the accepted blur from which one can't be sure."""
-PAIR = 0.6
-"""Area of the second item over the first one's from which the two may be a pair."""
+PAIR, ONE_COLOUR = 0.6, 0.06
+"""Area of the second item over the first one's from which the two may be a pair, and distance of their colours in OKLab
+up to which they may."""
+ITEM_AT_LEAST = 0.2
+"""Area, over the largest one's, below which a piece may be a part of the product."""
 
 
 def judge_white(look: Look, values: Mapping[str, Any]) -> Judgement:
@@ -88,10 +95,18 @@ def judge_items(look: Look, values: Mapping[str, Any]) -> Judgement:
     measured = Said(f"{len(items)} separate piece{'s' * (len(items) != 1)}", f"{len(items)} 个独立部分")
     if len(items) <= values["max"]:
         return Judgement("pass", measured, accepted)
-    if len(items) == 2 and items[1] >= PAIR:
-        why = Said("two pieces of one size may be a pair", "两个大小相近的部分可能是一双")
+    if items[int(values["max"])] < ITEM_AT_LEAST:
+        why = Said("the small one may be a part, or another view", "较小的部分可能是配件或另一视角")
+        return Judgement("unsure", measured, accepted, why)
+    if len(items) == 2 and items[1] >= PAIR and _alike(look.product.tones):
+        why = Said("two pieces of one size and colour may be a pair", "两个大小、颜色相近的部分可能是一双")
         return Judgement("unsure", measured, accepted, why)
     return Judgement("fail", measured, accepted)
+
+
+def _alike(tones: NDArray[np.float64]) -> bool:
+    first, second = oklab_from_srgb(np.rint(tones[:2]).astype(np.uint8))
+    return float(np.linalg.norm(first - second)) <= ONE_COLOUR
 
 
 _NO_TEXT = Said("no text beside the product", "主体外无文字")
@@ -147,19 +162,11 @@ def judge_watermark(look: Look, values: Mapping[str, Any]) -> Judgement:
     if faint:
         why = Said("faint lettering: a watermark or a pattern", "浅色文字：可能是水印或花纹")
         return Judgement("unsure" if not look.on_white else "fail", _rows(faint), accepted, why)
-    corners = _in_corners(look)
+    corners = len(look.marks)
     if corners:
         measured = Said(f"{corners} small piece{'s' * (corners != 1)} in the corners", f"角落有 {corners} 个小块")
         return Judgement("unsure", measured, accepted, Said("may be a logo", "可能是标志"))
     return Judgement("pass", Said("none found", "未发现"), accepted)
-
-
-def _in_corners(look: Look) -> int:
-    """Small detached pieces in the outer fifths, on white."""
-    if look.product is None or look.product.how != "white":
-        return 0
-    middles = [((box[0] + box[2]) / 2, (box[1] + box[3]) / 2) for box in look.product.crumbs]
-    return sum(bool(min(x, 1 - x) < 0.2 and min(y, 1 - y) < 0.2) for x, y in middles)
 
 
 def judge_border(look: Look, values: Mapping[str, Any]) -> Judgement:

@@ -14,7 +14,7 @@ from packshot.editing.cutout import KIND, network_coverage
 from packshot.images import Layers, flattened, open_layers
 from packshot.listing.facts import Facts, read_facts
 from packshot.listing.lines import Line, find_lines
-from packshot.listing.product import Product, product_in
+from packshot.listing.product import Box, Product, product_in
 from packshot.listing.sharpness import edge_blur
 from packshot.packs import Pack, find_pack
 
@@ -33,10 +33,16 @@ LIGHT, TINT, ROUGH = 0.93, 0.02, 0.01
 """OKLab lightness, chroma and unevenness of a border that is a studio's white, as in `framing.is_plain_white`."""
 APART = 10
 """Levels by which the product differs from such a background."""
+CORNER = 0.2
+"""Share of the frame that is a corner."""
+DARK, MARK = 225, 4e-4
+"""Darkest channel below which a piece in a corner is more than dust, and the least share of the frame that it is on."""
 STRIP = 0.08
 """Share of the frame up to which a strip along its side is a border."""
 STEP = 14
 """Levels by which it ends."""
+STRAIGHT = 0.93
+"""Share of the side along which it does."""
 _BORDER = 0.01  # of the shorter side, at least two pixels
 _NEAR = 0.02  # of the longer side: by which the network's outline may be wrong
 
@@ -112,12 +118,12 @@ class Look:
         alpha = self.layers.alpha
         if alpha is not None:
             size = (self.working.shape[1], self.working.shape[0])
-            return product_in(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, "alpha")
+            return product_in(cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) > 127, self.working, "alpha")
         if self.on_white:
-            found = product_in(self._ink(), "white")
+            found = product_in(self._ink(), self.working, "white")
             if found is not None and found.area > 0.01:
                 return found
-        return product_in(self.coverage > 127, "network")
+        return product_in(self.coverage > 127, self.working, "network")
 
     @cached_property
     def coverage(self) -> Bytes:
@@ -168,13 +174,32 @@ class Look:
 
     @cached_property
     def blur(self) -> float | None:
-        """Width of the product's edges: standard deviation in pixels at `sharpness.SIDE`; None where it has none."""
-        if self.product is None:
-            return None
+        """Width of the product's edges: standard deviation in pixels at `sharpness.SIDE`; None where it has none.
+
+        Where no product is found, which blur may be the reason of, the whole frame's.
+        """
         height, width = self.rgb.shape[:2]
-        left, top, right, bottom = self.product.box
+        left, top, right, bottom = (0.0, 0.0, 1.0, 1.0) if self.product is None else self.product.box
         part = self.rgb[int(top * height) : round(bottom * height), int(left * width) : round(right * width)]
         return edge_blur(part) if min(part.shape[:2]) >= 8 else None
+
+    @cached_property
+    def marks(self) -> list[Box]:
+        """Boxes of small dark pieces well apart from the product in the corners of a white picture, as logos are."""
+        if self.product is None or self.product.how != "white":
+            return []
+        height, width = self.working.shape[:2]
+        reach = 2 * round(_NEAR * max(height, width)) + 1
+        near = cv2.dilate(self.product.mask.view(np.uint8), np.ones((reach, reach), np.uint8))
+        found = []
+        for box in self.product.crumbs:
+            x, y = (box[0] + box[2]) / 2, (box[1] + box[3]) / 2
+            window = (slice(round(box[1] * height), round(box[3] * height)),
+                      slice(round(box[0] * width), round(box[2] * width)))  # fmt: skip
+            if min(x, 1 - x) < CORNER and min(y, 1 - y) < CORNER and not near[window].any():
+                dark = _darkest(self.working[window]) < DARK
+                found += [box] if dark.sum() >= MARK * height * width else []
+        return found
 
     @cached_property
     def text(self) -> list[Line]:
@@ -197,7 +222,7 @@ class Look:
     @cached_property
     def _lines(self) -> tuple[list[Line], list[Line]]:
         none = np.zeros(self.working.shape[:2], bool)
-        return find_lines(self.rgb, none if self.product is None else self.product.mask)
+        return find_lines(self.rgb, none if self.product is None else self.product.body)
 
     @cached_property
     def _border(self) -> Bytes:
@@ -237,13 +262,20 @@ def _rim(picture: Bytes) -> tuple[Bytes, Bytes, Bytes, Bytes]:
 
 
 def _strip(rgb: Bytes) -> float:
-    """Share of the picture's height that an even strip takes at its top, up to `STRIP`; 0 without one."""
-    height = len(rgb)
-    strip = np.ascontiguousarray(rgb[: max(3, round(STRIP * height)) + 1]).astype(np.int16)
+    """Share of the picture's height that an even strip takes at its top, up to `STRIP`; 0 without one.
+
+    Its ends are left out: there a frame's other sides begin.
+    """
+    height, width = rgb.shape[:2]
+    ends = round(STRIP * width)
+    strip = np.ascontiguousarray(rgb[: max(3, round(STRIP * height)) + 1, ends : width - ends]).astype(np.int16)
     stepped = (np.abs(np.diff(strip, axis=0)).max(axis=-1) > STEP).mean(axis=1)  # share of the columns, for each row
     rows = np.flatnonzero(stepped > 0.3)  # from there on the strip is no longer even
-    if not len(rows) or stepped[rows[0]] <= 0.96:
+    if not len(rows):
         return 0.0
-    above = strip[: rows[0] + 1].reshape(-1, 3)
+    first = int(rows[0])
+    if stepped[first : first + 2].max() <= STRAIGHT:  # an edge between two rows of pixels shows in both
+        return 0.0
+    above = strip[: first + 1].reshape(-1, 3)
     even = np.abs(above - np.median(above, axis=0)).mean() < 6
-    return float(rows[0] + 1) / height if even else 0.0
+    return float(first + 1) / height if even else 0.0

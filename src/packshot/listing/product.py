@@ -16,6 +16,8 @@ PIECE = 0.02
 """Share of the largest piece from which another one belongs to the product."""
 ITEM = 0.12
 """Share of the largest piece from which another one is an item of its own."""
+BODY = 0.4
+"""Share of the largest piece from which another one can't be a row of letters."""
 BEND = 0.015
 """Gap, in shares of the longer side, that broken straps and laces are joined over before items are counted."""
 SPECK = 1e-4
@@ -32,14 +34,18 @@ class Product:
         mask: (h, w) at the working size, holes filled.
         box: left, top, right, bottom in shares of the frame.
         how: it was found: "alpha" of the file, "white" background, or "network".
+        body: (h, w) the same without pieces so small that they may be letters.
         items: area of each item over the largest one's, largest first.
+        tones: (N, 3) mean sRGB of each item.
         crumbs: boxes, in shares of the frame, of detached pieces too small to be part of it.
     """
 
     mask: Mask
     box: Box
     how: str
+    body: Mask
     items: tuple[float, ...]
+    tones: NDArray[np.float64]
     crumbs: tuple[Box, ...]
 
     @property
@@ -58,8 +64,14 @@ class Product:
         return min(self.box[0], self.box[1], 1 - self.box[2], 1 - self.box[3])
 
 
-def product_in(mask: Mask, how: str) -> Product | None:
-    """The product in a mask (h, w) of all that is not background; None where there is hardly anything."""
+def product_in(mask: Mask, rgb: Bytes, how: str) -> Product | None:
+    """The product in a mask (h, w) of all that is not background; None where there is hardly anything.
+
+    Args:
+        mask: (h, w).
+        rgb: (h, w, 3) the picture.
+        how: see `Product`.
+    """
     count, labels, stats, _ = cv2.connectedComponentsWithStats(mask.astype(np.uint8), connectivity=8)
     if count < 2:
         return None
@@ -72,6 +84,7 @@ def product_in(mask: Mask, how: str) -> Product | None:
     right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
     kept = areas >= PIECE * areas.max()
     solid = _filled(kept[labels])
+    body, items, tones = _items(solid, rgb)
     small = np.flatnonzero((areas > 0) & ~kept & (areas >= SPECK * mask.size))
     edges = (left / width, top / height, right / width, bottom / height)
     boxes = [(float(e[0]), float(e[1]), float(e[2]), float(e[3])) for e in zip(*edges, strict=True)]
@@ -80,7 +93,9 @@ def product_in(mask: Mask, how: str) -> Product | None:
         mask=solid,
         box=(min(b[0] for b in whole), min(b[1] for b in whole), max(b[2] for b in whole), max(b[3] for b in whole)),
         how=how,
-        items=_items(solid),
+        body=body,
+        items=items,
+        tones=tones,
         crumbs=tuple(boxes[k] for k in small),
     )
 
@@ -92,10 +107,13 @@ def _filled(mask: Mask) -> Mask:
     return np.asarray(labels[1:-1, 1:-1] != labels[0, 0])
 
 
-def _items(mask: Mask) -> tuple[float, ...]:
-    """Straps and laces that break are joined first."""
+def _items(mask: Mask, rgb: Bytes) -> tuple[Mask, tuple[float, ...], NDArray[np.float64]]:
+    """The items, their areas and mean colours; straps and laces that break are joined first."""
     reach = max(3, round(BEND * max(mask.shape)))
-    joined = cv2.morphologyEx(mask.astype(np.uint8), cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
-    _, _, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
-    areas = np.sort(stats[1:, cv2.CC_STAT_AREA])[::-1] / max(1, stats[1:, cv2.CC_STAT_AREA].max())
-    return tuple(round(float(area), 3) for area in areas if area >= ITEM)
+    joined = cv2.morphologyEx(mask.view(np.uint8), cv2.MORPH_CLOSE, np.ones((reach, reach), np.uint8))
+    _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
+    areas = stats[1:, cv2.CC_STAT_AREA] / max(1, stats[1:, cv2.CC_STAT_AREA].max())
+    chosen = [k for k in np.argsort(-areas, kind="stable") if areas[k] >= ITEM]
+    whole = np.isin(labels, [k + 1 for k in chosen if areas[k] >= BODY])
+    tones = [cv2.mean(rgb, mask=((labels == k + 1) & mask).view(np.uint8))[:3] for k in chosen]
+    return whole & mask, tuple(round(float(areas[k]), 3) for k in chosen), np.array(tones)
