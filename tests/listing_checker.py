@@ -1,4 +1,4 @@
-"""A second checker of pictures for marketplaces, written with Pillow and NumPy alone: it imports nothing of packshot."""
+"""A second checker of pictures for marketplaces, with Pillow and NumPy alone: it imports nothing of packshot."""
 
 from __future__ import annotations
 
@@ -67,7 +67,9 @@ def _of_white(pixels: np.ndarray, rules: dict) -> list[str]:
 def _grown(mask: np.ndarray, reach: int) -> np.ndarray:
     """By running sums along both axes: true wherever something is within `reach`."""
     for axis in (0, 1):
-        sums = np.cumsum(np.pad(mask.astype(np.int32), [(reach + 1, reach) if a == axis else (0, 0) for a in (0, 1)]), axis)
+        sums = np.cumsum(
+            np.pad(mask.astype(np.int32), [(reach + 1, reach) if a == axis else (0, 0) for a in (0, 1)]), axis
+        )
         after = np.take(sums, range(2 * reach + 1, sums.shape[axis]), axis)
         before = np.take(sums, range(sums.shape[axis] - 2 * reach - 1), axis)
         mask = after > before

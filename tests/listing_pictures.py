@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
+import pytest
 from PIL import Image, ImageDraw, ImageFilter, ImageFont, ImageOps
 
 from packshot.images import encode_picture, packaged_font
@@ -95,3 +97,18 @@ FAULTS = {
     "generated": lambda: encode_picture(np.array(product()), Path("p.jpg"), recipe={"made_by": "generative model"}),
     "margin": lambda: jpeg(product().crop((50, 0, 950, 900)).resize((SIDE, SIDE))),
 }
+
+
+@pytest.fixture
+def perfect_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A cut-out that knows what is brown, in place of the network."""
+    from packshot.editing.scene import Scene
+    from packshot.listing import canvas, measures
+
+    def cutout(scene: Scene) -> Scene:
+        if scene.alpha is not None:
+            return scene
+        return replace(scene, alpha=brown(scene.product).astype(np.uint8) * 255)
+
+    monkeypatch.setattr(measures, "network_coverage", lambda photo, pack, **how: brown(photo).astype(np.float32))
+    monkeypatch.setattr(canvas, "cutout", cutout)
