@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from listing_checker import complaints
-from PIL import Image, ImageOps
+from PIL import Image, ImageCms, ImageOps
+from PIL.PngImagePlugin import PngInfo
 
 pytest.importorskip("cv2")
 
