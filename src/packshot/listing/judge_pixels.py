@@ -24,6 +24,8 @@ FAINT = (15, 8.0, 0.03)
 """Of a watermark's row: contrast, evenness and height."""
 SHADOW = 0.002
 """Share of the frame from which a grey patch beside the product is a shadow."""
+CUT = 0.04
+"""Share of one side of the frame, covered by what the network takes for the product, from which the frame cuts it."""
 DOUBTFUL_BLUR = 0.65
 """Share of the accepted blur from which one can't be sure."""
 PAIR, ONE_COLOUR = 0.6, 0.06
@@ -71,7 +73,12 @@ def judge_margin(look: Look, values: Mapping[str, Any]) -> Judgement:
     if look.product is None:
         return Judgement("unsure", _NO_PRODUCT, accepted, _BY_EYE)
     least = look.product.margin
-    measured = Said(f"{least:.1%}", f"{least:.1%}") if least > 0 else Said("the frame cuts the product", "主体被裁切")
+    measured = (
+        Said(f"{least:.1%}", f"{least:.1%}") if least > 0 else Said("the product reaches the frame", "主体触及画面边缘")
+    )
+    if least < values["min"] and look.product.how == "network" and look.product.contact <= CUT:
+        why = Said("found by a network, whose outline is rough", "主体由网络估计，轮廓粗略")
+        return Judgement("unsure", measured, accepted, why)
     return Judgement(status_of(least >= values["min"]), measured, accepted)
 
 

@@ -63,6 +63,12 @@ class Product:
         """The least distance to a side of the frame, in shares of that side."""
         return min(self.box[0], self.box[1], 1 - self.box[2], 1 - self.box[3])
 
+    @property
+    def contact(self) -> float:
+        """The largest share of one side of the frame that the product covers."""
+        sides = (self.mask[0], self.mask[-1], self.mask[:, 0], self.mask[:, -1])
+        return max(float(side.mean()) for side in sides)
+
 
 def product_in(mask: Mask, rgb: Bytes, how: str) -> Product | None:
     """The product in a mask (h, w) of all that is not background; None where there is hardly anything.
@@ -82,7 +88,7 @@ def product_in(mask: Mask, rgb: Bytes, how: str) -> Product | None:
     height, width = mask.shape
     left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
-    kept = areas >= PIECE * areas.max()
+    kept = areas >= (ITEM if how == "network" else PIECE) * areas.max()  # its crumbs are parts of the place
     solid = _filled(kept[labels])
     body, items, tones = _items(solid, rgb)
     small = np.flatnonzero((areas > 0) & ~kept & (areas >= SPECK * mask.size))
