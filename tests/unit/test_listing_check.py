@@ -133,3 +133,11 @@ def test_what_was_looked_at_is_measured_once_for_all_channels() -> None:
 def test_tiny_and_thin_pictures_are_judged_too(size: tuple[int, int]) -> None:
     for channel in load_channels().values():
         assert check(saved(Image.new("RGB", size, (90, 90, 90)), "PNG"), channel).verdicts
+
+
+def test_a_rough_outline_that_reaches_the_frame_is_no_proof() -> None:
+    seen = np.array(product(share=0.88, ground=(90, 140, 200)))
+    seen[:100, 495:505] = (150, 80, 30)
+    assert "margin" in check(jpeg(Image.fromarray(seen)), "amazon-main").of("unsure")
+    seen[:200, 300:700] = (150, 80, 30)
+    assert "margin" in failing(jpeg(Image.fromarray(seen)))
