@@ -31,6 +31,8 @@ FOR_EVERYBODY = (
     "packshot.editing.pipeline",
     "packshot.listing",
     "packshot.listing.channels",
+    *(f"packshot.listing.{name}" for name in ("columns", "database", "guesses", "intake", "names", "photos")),
+    *(f"packshot.listing.{name}" for name in ("plan", "products", "sets", "spreadsheet", "tables")),
 )
 """The rest of these rooms belongs to their extra, and may import OpenCV: it is imported when it is used."""
 

@@ -1,1 +1,1 @@
-"""Pictures that marketplaces accept: their rules as data, what a picture measures, verdicts, and repairs."""
+"""Products out of tables, the pictures to make of them, and what marketplaces accept: rules, verdicts, repairs."""
