@@ -1,6 +1,6 @@
 """What one more 256×256 picture costs with each pack, side by side in one run.
 
-    python benchmarks/one_picture.py --packs base fast gan --result benchmarks/results/DATE-one-picture.json
+    python benchmarks/one_picture.py --packs base flow gan --result benchmarks/results/DATE-one-picture.json
 
 Packs take turns, so that a change of load meets all. Milliseconds of wall time for a picture among eight of one prompt,
 as many at once as there are cores, after two that warm up; medians over the rounds. Compare ratios: absolute times vary
@@ -26,7 +26,7 @@ EACH = 8
 def main() -> None:
     """Measure, print, write the result."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--packs", nargs="*", default=["base", "fast", "gan"])
+    parser.add_argument("--packs", nargs="*", default=["base", "flow", "gan"])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--result", type=Path)
     options = parser.parse_args()

@@ -5,7 +5,7 @@ r"""How well `base` learns a small shop's products, over the size of its catalog
     OMP_NUM_THREADS=1 python benchmarks/small_catalogue.py --data all --kinds benchmarks/kinds/beauty.toml
 
 The shop sells what `base` has never seen: the kinds of the TOML file. A fixed 92 of its products are held out. For each
-size, `recipes/flow-small-catalogue.toml` trains for `--steps` from `base` and, at the largest size, from scratch; each
+size, `recipes/flow-small-catalogue.toml` trains for `--steps` from `flow` and, at the largest size, from scratch; each
 pack is asked for the held-out products, two pictures of each. Measured in EfficientNet-Lite0's features, which never
 saw any of this: KID to the held-out pictures, coverage, and the share that a ridge classifier, trained on 400 real
 pictures, names right (real held-out pictures for comparison); in the judge's features KID again; and the share of
@@ -38,7 +38,7 @@ from packshot.shards import MANIFEST, ShardRow, read_dataset, read_shards, write
 ROOT = Path(__file__).parents[1]
 HELD_OUT, PROBE, EACH, RIDGE, SEED = 92, 400, 2, 1e-1, 1
 ARMS: dict[str, tuple[str, ...]] = {
-    "from base": (),
+    "from flow": (),
     "from scratch": ("loop.init_from=", "loop.freeze=[]", "optimiser.learning_rate=5e-4"),
 }
 Array = np.ndarray
@@ -121,7 +121,7 @@ def main() -> None:
     shown = list(_pixels(held[:24]))
     for size in options.sizes:
         write_catalogue(rest[:size], options.data, options.out / f"shards-{size}")
-        for arm in options.arms if size == max(options.sizes) else ["from base"]:
+        for arm in options.arms if size == max(options.sizes) else ["from flow"]:
             backend = EmbeddedBackend(str(trained(arm, size, options.out, options.steps)))
             made = np.stack(list(backend.small_pictures(network_inputs(asked))))
             made = resized(made, int(read_dataset(options.data)["resolution"]))

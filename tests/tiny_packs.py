@@ -26,8 +26,8 @@ def tiny_flow(width: int = 32) -> FlowTransformer:
     return network.eval()
 
 
-def write_tiny_flow_pack(folder: Path) -> Pack:
-    """Export `tiny_flow` and an untrained upscaler."""
+def write_tiny_flow_pack(folder: Path, **generation: object) -> Pack:
+    """Export `tiny_flow` and an untrained upscaler; its manifest may say other things of generation."""
     folder.mkdir(parents=True)
     network = tiny_flow()
     export_text(network.conditioner, network.spec.conditioner, folder / "text.onnx")
@@ -54,6 +54,7 @@ def write_tiny_flow_pack(folder: Path) -> Pack:
                 "emphasis": 1.0,
                 "sampler": "multistep",
                 "categories": list(CATEGORIES),
+                **generation,
             },
         },
     )

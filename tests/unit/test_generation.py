@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from packshot.generation.backgrounds import painter
 from packshot.generation.colour_lock import lock_colour
 from packshot.generation.sampling import prolonged, sample_flow, sample_renoised, times
 from packshot.matte import cut_out, over
+from packshot.packs import Pack
 
 
 @pytest.fixture(scope="module")
@@ -157,6 +159,34 @@ def test_guidance_of_an_embedding_goes_on_a_little_and_never_far() -> None:
     np.testing.assert_allclose(wish + prolonged(wish, origin, 0.0), origin)
     np.testing.assert_allclose(prolonged(wish, origin, 2.0), [[0.6, 0.0]], rtol=1e-6)
     np.testing.assert_allclose(prolonged(wish, origin, 1e6), [[1.2, 0.0]], rtol=1e-5)
+
+
+def test_a_finished_flow_is_guided_by_its_condition_and_evaluated_no_more_often(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_tiny_flow_pack(tmp_path / "finished", sampler="renoise", guidance=1.0, emphasis=0.0).folder
+    backend, evaluated, session_of = open_backend("embedded", str(folder)), [], Pack.session
+
+    def counted(pack: Pack, name: str) -> object:
+        session = session_of(pack, name)
+
+        class Session:
+            def run(self, *given: object) -> object:
+                evaluated.append(name)
+                return session.run(*given)
+
+        return Session()
+
+    monkeypatch.setattr(Pack, "session", counted)
+    made = []
+    for more in ({}, {"guidance": 4.0}, {"emphasis": 4.0}, {"guidance": 4.0, "negative": "white"}):
+        evaluated.clear()
+        request = replace(GenerationRequest("women black watch", 1, seed=3), **more)  # type: ignore[arg-type]
+        made.append(next(iter(backend.generate([request]))).pixels)
+        assert evaluated.count("generator.onnx") == 2
+    assert all(not np.array_equal(a, b) for a, b in itertools.combinations(made, 2))
+    with pytest.raises(RequestError, match=r"^negative: got pack 'tiny', which is not guided by itself"):
+        backend.check(GenerationRequest("women black watch", negative="white"))
 
 
 def test_the_second_order_sampler_is_nearer_to_the_exact_flow_than_euler_steps() -> None:

@@ -75,7 +75,7 @@ def test_a_mistake_is_one_line_that_says_what_is_accepted(setting: str, words: s
         ("flow", "objective.guidance_start=0", "loop.init_from"),
         ("ladd", "loop.init_from=''", "the trained flow that is to be finished: a run or a pack"),
         ("ladd", "objective.watch.mode_seeking=0.1", "0: finishing a flow has no such loss"),
-        ("ladd", "objective.critic_blocks=[2, 9]", "ascending numbers, at most 8"),
+        ("ladd", "objective.critic_blocks=[2, 13]", "ascending numbers, at most 12"),
         ("ladd", "objective.critic_blocks=[4, 2]", "ascending numbers"),
         ("flow", "optimiser.matrix_optimiser=sgd", "'adamw' or 'muon'"),
     ],
