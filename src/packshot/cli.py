@@ -232,11 +232,15 @@ def export(
     upscaler: Annotated[
         str, typer.Option(help="Folder of an upscaler run, or a pack whose upscaler is taken over; none for matting.")
     ] = "",
+    blend: Annotated[
+        Path | None, typer.Option(help="Another flow or ladd run of the same sizes, whose weights are mixed in.")
+    ] = None,
+    share: Annotated[float, typer.Option(help="How much of it, 0 to 1.")] = 0.2,
 ) -> None:
     """Turn a training run into a model pack that runs without PyTorch."""
     from packshot.training.packing import make_pack
 
-    make_pack(run, upscaler, card, out)
+    make_pack(run, upscaler, card, out, blend=blend, share=share)
     typer.echo(out)
 
 

@@ -17,7 +17,7 @@ from packshot.framing import find_product
 from packshot.generation import Backend, GenerationRequest, open_backend
 from packshot.generation.backgrounds import painter
 from packshot.generation.colour_lock import lock_colour
-from packshot.generation.sampling import sample_flow, sample_renoised, times
+from packshot.generation.sampling import prolonged, sample_flow, sample_renoised, times
 from packshot.matte import cut_out, over
 
 
@@ -149,6 +149,14 @@ def test_renoising_ends_with_the_prediction_and_forgets_a_little_less_each_time(
     found = sample_renoised(predict, np.zeros_like(picture), times(2, 1.0), noise)
     assert np.array_equal(found, picture) and len(draws) == 1
     assert seen == [(0.0, 0.0), (0.5, pytest.approx(0.5 * 0.25 + 0.5 * 2.0))]
+
+
+def test_guidance_of_an_embedding_goes_on_a_little_and_never_far() -> None:
+    wish, origin = np.array([[3.0, 1.0]], np.float32), np.array([[1.0, 1.0]], np.float32)
+    assert not prolonged(wish, origin, 1.0).any()
+    np.testing.assert_allclose(wish + prolonged(wish, origin, 0.0), origin)
+    np.testing.assert_allclose(prolonged(wish, origin, 2.0), [[0.6, 0.0]], rtol=1e-6)
+    np.testing.assert_allclose(prolonged(wish, origin, 1e6), [[1.2, 0.0]], rtol=1e-5)
 
 
 def test_the_second_order_sampler_is_nearer_to_the_exact_flow_than_euler_steps() -> None:

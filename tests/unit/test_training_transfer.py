@@ -158,6 +158,25 @@ def test_training_starts_from_a_pack_and_leaves_frozen_layers_alone(family: str,
     assert optimiser and not any(frozen in name and "discriminator" not in name for name in optimiser)
 
 
+def test_a_share_of_another_run_is_mixed_in(home: Path, tmp_path: Path) -> None:
+    """None of it changes no byte, the whole of it leaves nothing of the first, and half lies between."""
+    other, card = tmp_path / "other", home / "card.toml"
+    train(RECIPES / "tiny-flow.toml", home / "shards", other, overrides=["loop.seed=9"], progress=False)
+    weights = {}
+    for share in (0.0, 0.5, 1.0):
+        folder = tmp_path / str(share)
+        make_pack(home / "flow", str(home / "flow-pack"), card, folder, blend=other, share=share)
+        weights[share] = network("flow")
+        load_pack(weights[share], str(folder))
+    assert (tmp_path / "0.0/generator.onnx").read_bytes() == (home / "flow-pack/generator.onnx").read_bytes()
+    first, half, last = (weights[share].state_dict()["blocks.0.qkv.weight"] for share in (0.0, 0.5, 1.0))
+    assert not torch.allclose(first, last, atol=1e-3)
+    torch.testing.assert_close(half, (first + last) / 2, atol=0.02 * first.abs().max().item(), rtol=0)  # of eight bits
+    for run, share in ((home / "gan", 0.5), (home / "flow", 1.5)):
+        with pytest.raises(RecipeError, match=r"--blend: got .*; accepted: a share from 0 to 1 of another run"):
+            make_pack(run, str(home / "flow-pack"), card, tmp_path / "none", blend=other, share=share)
+
+
 def test_a_pack_lends_its_upscaler_and_half_grown_networks_make_none(home: Path, tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="--upscaler: got nothing"):
         make_pack(home / "gan", "", home / "card.toml", tmp_path / "none")

@@ -20,7 +20,7 @@ from packshot.generation.colour_lock import lock_colour
 from packshot.generation.interface import GenerationRequest, Result
 from packshot.generation.parallel import in_order, worker_count
 from packshot.generation.reference import Reference, open_reference
-from packshot.generation.sampling import sample_flow, sample_renoised, times, times_from
+from packshot.generation.sampling import prolonged, sample_flow, sample_renoised, times, times_from
 from packshot.generation.wishes import Wish, Wishes, between
 from packshot.lexicon import SLOTS
 from packshot.lexicon.kinds import install_kinds
@@ -33,8 +33,6 @@ LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 """Weights of R, G and B in the luma of ITU-R BT.601."""
 TYPICAL, STRAYING = 3.0, 0.1
 """What variety does to a flow: added guidance at 0, and at 2 the noise on the condition over its deviation."""
-FURTHEST = 1.6
-"""To how much of its length a step between two embeddings may be prolonged; twice the length is no product any more."""
 ONE_EVALUATION = {"steps": 1, "guidance": 1.0, "emphasis": 0.0}
 Item = TypeVar("Item")
 Made = TypeVar("Made")
@@ -299,20 +297,11 @@ class EmbeddedBackend:
 
 
 def _led(course: _Course) -> Array:
-    """(1, width) condition, moved as guidance and emphasis ask, at no cost.
-
-    For flows that were finished adversarially: their predictions under two conditions are pictures of two products, and
-    not two averages of which the difference says what the condition does. Their embeddings can be moved, a little.
-    """
-    led = course.away + _tempered(course.guidance, FURTHEST) * (course.wish - course.away)
+    """(1, width) condition, moved as guidance and emphasis ask; see `prolonged`."""
+    led = course.wish + prolonged(course.wish, course.away, course.guidance)
     if course.emphasis and course.plain is not None:
-        led = led + (_tempered(1 + course.emphasis, FURTHEST) - 1) * (course.wish - course.plain)
+        led = led + prolonged(course.wish, course.plain, 1 + course.emphasis)
     return np.asarray(led, np.float32)
-
-
-def _tempered(scale: float, most: float) -> float:
-    """A scale above 1 brought between 1 and `most`."""
-    return scale if scale <= 1 else 1 + (most - 1) * (1 - 1 / scale)
 
 
 def _strayed(course: _Course, random: np.random.Generator) -> _Course:

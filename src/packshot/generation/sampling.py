@@ -11,6 +11,8 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 Denoiser = Callable[[Array, float], Array]
 """(x_t, t) -> predicted clean picture; t runs from 0, pure noise, to 1, clean."""
+FURTHEST = 1.6
+"""To how much of its length the way between two embeddings may be prolonged; at twice the length no product is left."""
 
 
 def times(steps: int, shift: float) -> NDArray[np.float64]:
@@ -86,6 +88,25 @@ def sample_renoised(
         if following < 1.0:
             x = np.asarray(following * predicted + (1 - following) * noise(), np.float32)
     return predicted
+
+
+def prolonged(wish: Array, origin: Array, scale: float) -> Array:
+    """What guidance adds to a condition, at no cost: the way from another embedding to it goes on beyond it.
+
+    For flows that were finished adversarially: their predictions under two conditions are pictures of two products, and
+    not two averages of which the difference says what the condition does. Their embeddings can be moved, a little.
+
+    Args:
+        wish: embedding of what is wished.
+        origin: of what guidance leads away from, of the same shape.
+        scale: of guidance; 1 adds nothing, 0 leads back to the origin, and however large it is, the way becomes no
+            longer than `FURTHEST` times its length.
+
+    Returns:
+        What is to be added to `wish`.
+    """
+    longer = scale if scale <= 1 else 1 + (FURTHEST - 1) * (1 - 1 / scale)
+    return np.asarray((longer - 1) * (wish - origin), np.float32)
 
 
 def _clock(t: float) -> float:

@@ -49,7 +49,9 @@ Writer = tuple[Callable[[Path], None], dict[str, Any]]
 PIXELS = "float32 NCHW sRGB, -1 black, 1 white"
 
 
-def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
+def make_pack(
+    run: Path, upscaler: str, card: Path, folder: Path, *, blend: Path | None = None, share: float = 0.0
+) -> None:
     """Write a pack of the moving average of a `flow`, `ladd`, `gan`, `vae` or `matting` run.
 
     Args:
@@ -60,6 +62,10 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
             sizes are added to the last, and the run's kinds of product where it names none); a Markdown file of the
             same name beside it becomes the pack's CARD.md.
         folder: to write; an existing one is replaced as a whole.
+        blend: another run of the same sizes of which a share is mixed into a `flow` or `ladd` run's weights: between a
+            flow and the same finished adversarially lies less grain than at one end and more detail than at the other
+            (Wortsman et al. 2022, WiSE-FT, section 3).
+        share: of `blend`, 0 to 1.
 
     Raises:
         InputError: a file is missing or damaged.
@@ -78,7 +84,13 @@ def make_pack(run: Path, upscaler: str, card: Path, folder: Path) -> None:
         accepted = f"one of {', '.join(_WRITERS)}, matting"
         raise RecipeError(run, f"a run of the family '{recipe.family}'", accepted)
     write_upscaler, enlarges = _upscaler_writer(upscaler)
-    write_generator, facts = _WRITERS[recipe.family](recipe, run)
+    if blend is not None and not (recipe.family in ("flow", "ladd") and 0 <= share <= 1):
+        got = f"{share:g} of '{blend}' for a run of the family '{recipe.family}'"
+        raise RecipeError("--blend", got, "a share from 0 to 1 of another run, for a flow or ladd run")
+    if blend is None:
+        write_generator, facts = _WRITERS[recipe.family](recipe, run)
+    else:
+        write_generator, facts = _flow_writer(recipe, run, blend, share)
     generation = {**learnt(str(run)), **manifest.get("generation", {}), **facts, "enlarges": enlarges}
     if not generation.get("categories"):
         raise InputError(card, "no generation.categories", "the kinds of product that the run has learnt")
@@ -130,10 +142,16 @@ def _copy(graph: bytes, path: Path) -> None:
     path.write_bytes(graph)
 
 
-def _flow_writer(recipe: Recipe, run: Path) -> Writer:
+def _flow_writer(recipe: Recipe, run: Path, blend: Path | None = None, share: float = 0.0) -> Writer:
     spec = flow_spec(recipe)
     network = FlowTransformer(spec)
     load_average(network, run)
+    if blend is not None:
+        other = FlowTransformer(spec)
+        load_average(other, blend)
+        with torch.no_grad():
+            for own, foreign in zip(network.parameters(), other.parameters(), strict=True):
+                own.lerp_(foreign, share)
 
     def write(folder: Path) -> None:
         export.export_text(network.conditioner, spec.conditioner, folder / "text.onnx")
