@@ -95,3 +95,27 @@ def test_without_the_font_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("packshot.provenance.visible.packaged_font", lambda: None)
     with pytest.raises(MissingExtraError, match="pip install"):
         visible.draw(product_picture(64))
+
+
+@needs_font
+def test_capitals_count_as_letters() -> None:
+    pixels = np.full((1000, 1000, 3), 255, np.uint8)
+    out, drawn = visible.draw(pixels)
+    left, top, right, bottom = (round(1000 * side) for side in drawn.box)
+    capital = out[top:bottom, left : left + (bottom - top) // 2]  # the A
+    rows = np.flatnonzero((capital < 128).any(axis=(1, 2)))
+    assert rows[-1] + 1 - rows[0] >= 50
+
+
+@needs_font
+@pytest.mark.parametrize("size", [(64, 64), (64, 200), (200, 64), (100, 100)])
+def test_letters_in_small_pictures_are_large_enough_to_read_and_to_be_seen(size: tuple[int, int]) -> None:
+    out, drawn = visible.draw(np.full((*size, 3), 255, np.uint8))
+    assert drawn.height * min(size) >= 11
+    assert visible.is_seen(out, drawn.words, drawn.box)
+
+
+@needs_font
+def test_where_legible_letters_do_not_fit_the_standards_height_is_kept() -> None:
+    drawn = visible.draw(np.full((300, 64, 3), 255, np.uint8), "人工智能生成合成内容")[1]
+    assert 0.05 * 64 <= drawn.height * 64 < 8

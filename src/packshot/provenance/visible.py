@@ -18,6 +18,7 @@ LEAST_HEIGHT = 0.05
 LEAST_CONTRAST = 4.5
 """Between letters and the palest or darkest tenth of what lies below (WCAG 2.2, 1.4.3); else a plate is laid."""
 
+_LEGIBLE_PX = 12.0  # strokes of 生成 run into each other below; where so much does not fit, less
 _MARGIN = 0.02
 _BUSY = 32.0  # deviation in levels from which on letters get lost in a pattern
 _SAFE = 1.03  # rasterised letters may lose a row
@@ -80,7 +81,8 @@ def draw(pixels: Bytes, words: str = WORDS, *, height: float = LEAST_HEIGHT) -> 
     Args:
         pixels: (H, W, 3) or (H, W, 4) sRGB bytes; not changed.
         words: see `checked_words`.
-        height: of 生成 or 合成 over the shorter side, at least `LEAST_HEIGHT`.
+        height: of capitals and 生成 or 合成, whichever is lower, over the shorter side, at least `LEAST_HEIGHT`; small
+            pictures get larger letters, 12 pixels high, if they fit.
 
     Raises:
         RequestError: other words, less height, or the words are wider than the picture.
@@ -89,11 +91,8 @@ def draw(pixels: Bytes, words: str = WORDS, *, height: float = LEAST_HEIGHT) -> 
     if height < LEAST_HEIGHT:
         raise RequestError("visible label", f"a height of {height:g}", f"at least {LEAST_HEIGHT} of the shorter side")
     tall, wide = pixels.shape[:2]
-    font, letters = _font(checked_words(words), height * min(tall, wide) * _SAFE)
-    ink = _ink(words, font)
     margin = max(2, round(_MARGIN * min(tall, wide)))
-    if ink.shape[1] + 2 * margin > wide or ink.shape[0] + 2 * margin > tall:
-        raise RequestError("visible label", f"'{words}'", f"words that fit into {wide}×{tall} pixels")
+    letters, size_px, ink = _fitted(checked_words(words), height * min(tall, wide) * _SAFE, (tall, wide), margin)
     corner, (top, left) = _emptiest(flattened(pixels), ink.shape, margin)
     bottom, right = top + ink.shape[0], left + ink.shape[1]
     out = pixels.copy()
@@ -103,7 +102,7 @@ def draw(pixels: Bytes, words: str = WORDS, *, height: float = LEAST_HEIGHT) -> 
         contrast = _lay_plate(out, (top, left, bottom, right), margin, pale)
     _paint(out[top:bottom, left:right], ink, 255 if pale else 0)
     box = (left / wide, top / tall, right / wide, bottom / tall)
-    return out, Drawn(words, corner, box, letters / min(tall, wide), contrast, plate, float(font.size))
+    return out, Drawn(words, corner, box, letters / min(tall, wide), contrast, plate, size_px)
 
 
 def is_seen(pixels: Bytes, words: str, box: tuple[float, float, float, float]) -> bool:
@@ -126,13 +125,34 @@ def is_seen(pixels: Bytes, words: str, box: tuple[float, float, float, float]) -
     return bool(abs(np.corrcoef(part.ravel(), expected.ravel())[0, 1]) > _SEEN)
 
 
+def _fitted(words: str, least_px: float, size: tuple[int, int], margin: int) -> tuple[float, float, Bytes]:
+    """Height of the letters, size of the type and ink, as large as is legible and fits, and never below `least_px`.
+
+    Raises:
+        RequestError: not even that fits into (height, width).
+    """
+    for letters_px in sorted({least_px, *(px for px in (_LEGIBLE_PX, 10.0, 8.0) if px > least_px)}, reverse=True):
+        font, letters = _font(words, letters_px)
+        ink = _ink(words, font)
+        if ink.shape[1] + 2 * margin <= size[1] and ink.shape[0] + 2 * margin <= size[0]:
+            return letters, float(font.size), ink
+    raise RequestError("visible label", f"'{words}'", f"words that fit into {size[1]}×{size[0]} pixels")
+
+
 def _font(words: str, letters_px: float) -> tuple[ImageFont.FreeTypeFont, float]:
-    """The font at the size at which the lowest of 生成 or 合成 is `letters_px` high, and that height in pixels."""
+    """The font at the size at which the lowest letter is `letters_px` high, and that height in pixels.
+
+    Capitals are lower than 生成 in the same font and count as well: the standard speaks of all characters. Others,
+    as 一 or a comma, are low by nature.
+    """
     path = packaged_font()
     if path is None:
         raise MissingExtraError("visible label", "no font", f"pip install 'packshot[edit]' (it brings {FONT_PACKAGE})")
     probe = ImageFont.truetype(str(path), 200)
-    measured = [character for character in words if character in "生成合"] or list(words)
+    measured = [
+        *(c for c in words if c in "生成合"),
+        *(["H"] if any(c.isascii() and c.isalnum() for c in words) else []),
+    ]
     lowest = min(_extent(probe, character) for character in measured)
     font = ImageFont.truetype(str(path), 200 * letters_px / lowest)
     return font, float(min(_extent(font, character) for character in measured))
