@@ -301,6 +301,8 @@ def _report(finished: Sequence[Finished], failures: Sequence[Failure], out: Path
     for row in finished:
         notes = row.certificate["original"]["notes"]
         typer.echo(f"{row.file}{' (was there already)' if row.skipped else ''}: {_proof(row.certificate)}")
+        if row.certificate.get("origin") is not None:
+            typer.echo(f"    {_origin(row.certificate['origin'])}")
         if notes and not row.skipped:
             typer.echo(f"    {row.photo}: {'; '.join(notes)}", err=True)
     for failure in failures:
@@ -308,6 +310,16 @@ def _report(finished: Sequence[Finished], failures: Sequence[Failure], out: Path
         typer.echo(f"packshot: {'' if named else f'{failure.photo}: '}{failure.line}", err=True)
     if failures:
         typer.echo(f"packshot: {len(failures)} of the photos failed, listed in {out / 'failures.jsonl'}", err=True)
+
+
+def _origin(stated: dict[str, Any]) -> str:
+    """What the photo said of its making, and what became of its labels, in one line."""
+    kept, lost = ", ".join(stated["kept"]), ", ".join(stated["lost"])
+    parts = [f"the photo says {stated['kind']} ({stated['why']})"] if stated["kind"] else []
+    parts += [f"labels kept: {kept}"] if kept else []
+    parts += [f"lost: {lost}; packshot label sets them again"] if lost else []
+    parts += [f"its metadata is damaged: {text}" for text in stated["damaged"]]
+    return "; ".join(parts)
 
 
 def _proof(certificate: dict[str, Any]) -> str:

@@ -104,7 +104,8 @@ def _label_one(
     origin = origin_of(data, picture, certificate, kind, original)
     mask = None if certificate is None else _product(certificate, picture)
     decisions = rules.decide(channel, origin.kind)
-    labelled = set_labels(data, picture.name, origin, decisions, replace(wish, protect=mask))
+    parent = None if original is None else read_file(original)
+    labelled = set_labels(data, picture.name, origin, decisions, replace(wish, protect=mask, parent=parent))
     write_atomically(target, labelled.data)
     return {"picture": str(target), "channel": channel, **labelled.record}
 
@@ -120,11 +121,10 @@ def origin_of(
     """
     from packshot.images import read_recipe
     from packshot.provenance import origin, xmp
-    from packshot.provenance.labelling import SOURCE_TYPE
 
     told: list[Origin | None] = [origin.of_kind(kind) if kind else None, origin.of_certificate(certificate)]
     for name, content in ((picture, data), *([] if original is None else [(original, read_file(original))])):
-        found = xmp.properties(xmp.read_packet(content, name), name).get(SOURCE_TYPE)
+        found = xmp.properties(xmp.read_packet(content, name), name).get(xmp.SOURCE_TYPE)
         told += [origin.of_recipe(read_recipe(content, where=str(name))), origin.of_source_type(found)]
     return origin.strongest(told)
 

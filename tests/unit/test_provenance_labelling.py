@@ -114,7 +114,7 @@ def test_credentials_are_not_broken_for_want_of_a_signer(tmp_path: Path, shop: t
 def test_tampering_is_found(suffix: str, tmp_path: Path, shop: tuple[Signer, str]) -> None:
     data = picture(suffix, tmp_path)
     signed = credentials.sign(data, shop[0], MADE, title="p")
-    changed = xmp.write_packet(signed, xmp.with_properties(None, {labelling.SOURCE_TYPE: "x"}, "p"), "p")
+    changed = xmp.write_packet(signed, xmp.with_properties(None, {xmp.SOURCE_TYPE: "x"}, "p"), "p")
     assert credentials.verify(signed, where="p", anchors=shop[1]).state == "Trusted"  # type: ignore[union-attr]
     labels = read_labels(changed, "p")
     assert any("credentials do not agree" in problem for problem in labels.problems)
@@ -151,7 +151,7 @@ def test_a_drawn_over_label_and_a_stripped_source_type_are_found(tmp_path: Path)
         pixels = np.array(image)
     pixels[400:] = 255
     wiped = labelling.reencoded(data, pixels, "p")
-    packet = xmp.with_properties(xmp.read_packet(data, "p"), {labelling.SOURCE_TYPE: origin.ENHANCED}, "p")
+    packet = xmp.with_properties(xmp.read_packet(data, "p"), {xmp.SOURCE_TYPE: origin.ENHANCED}, "p")
     problems = " ".join(read_labels(xmp.write_packet(wiped, packet, "p"), "p").problems)
     assert "no longer where the file says" in problems
     assert "the mark says generated" in problems

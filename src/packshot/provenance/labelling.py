@@ -18,18 +18,15 @@ from PIL import ExifTags, Image
 from PIL.JpegImagePlugin import JpegImageFile, get_sampling
 from PIL.PngImagePlugin import PngImageFile, PngInfo
 
-from packshot.errors import RequestError
+from packshot.errors import InputError, RequestError
 from packshot.images import open_layers, opened
 from packshot.provenance import credentials, mark, visible, xmp
 from packshot.provenance.aigc import IS, Aigc
 from packshot.provenance.origin import TERMS, Origin, of_source_type, rank, strongest
 from packshot.provenance.policy import BACKGROUND, KINDS, Decision
+from packshot.provenance.xmp import AIGC, SOURCE_TYPE, VISIBLE_BOX, VISIBLE_WORDS
 
 Bytes = NDArray[np.uint8]
-
-SOURCE_TYPE = (xmp.IPTC_EXT, "DigitalSourceType")
-AIGC = (xmp.TC260, "AIGC")
-VISIBLE_WORDS, VISIBLE_BOX = (xmp.PACKSHOT, "VisibleLabel"), (xmp.PACKSHOT, "VisibleBox")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +35,13 @@ class Wish:
 
     Attributes:
         producer: `ContentProducer`: name or code of whoever runs packshot.
-        produce_id: number of this picture; from the digest of the file if empty.
+        produce_id: number of this picture; if empty that of the AIGC label that it has, else from the file's digest.
         propagator: `ContentPropagator`, where the labeller also spreads the picture.
         propagate_id: its number.
         words: of the visible label.
         signer: for content credentials; None where there is none.
+        parent: the file that an edited picture was made from; where it has credentials, they are kept as those of an
+            ingredient.
         protect: (H, W), True where the mark must change no pixel; None where the product's place is not known.
     """
 
@@ -52,6 +51,7 @@ class Wish:
     propagate_id: str = ""
     words: str = visible.WORDS
     signer: credentials.Signer | None = None
+    parent: bytes | None = None
     protect: NDArray[np.bool_] | None = None
 
 
@@ -88,12 +88,14 @@ def label(data: bytes, name: str, origin: Origin, decisions: Sequence[Decision],
         raise RequestError(name, "content credentials, which new labels would break", "--cert and --key to sign anew")
     found = xmp.properties(xmp.read_packet(data, name), name)
     origin = strongest([origin, of_source_type(found.get(SOURCE_TYPE))])
-    produce_id = wish.produce_id or hashlib.sha256(data).hexdigest()[:32]
+    produce_id = wish.produce_id or _number_in(found) or hashlib.sha256(data).hexdigest()[:32]
     work = _Work(data, name, origin, replace(wish, produce_id=produce_id), dict(found))
     rows = {decision.label: {**decision.as_dict(), **work.set(decision)} for decision in decisions}
     out = work.encoded()
     if "c2pa" in rows and wish.signer is not None and (rows["c2pa"]["set"] or had_credentials):
-        parent = data if had_credentials else None
+        earlier = data if had_credentials else wish.parent
+        signed = earlier is not None and xmp.is_known(earlier) and credentials.are_in(earlier, name)
+        parent = earlier if signed else None
         out = credentials.sign(out, wish.signer, origin, title=name, parent=parent)
         rows["c2pa"] |= {"done": True, "outcome": "signed; earlier credentials kept" if parent else "signed"}
     record = {
@@ -105,6 +107,14 @@ def label(data: bytes, name: str, origin: Origin, decisions: Sequence[Decision],
         "labels": list(rows.values()),
     }
     return Labelled(out, record)
+
+
+def _number_in(found: Mapping[xmp.Name, str]) -> str:
+    """ProduceID of the AIGC label that a picture has; empty without, or where it is damaged."""
+    try:
+        return Aigc.from_json(found[AIGC], "AIGC").produce_id
+    except (KeyError, InputError):
+        return ""
 
 
 class _Work:

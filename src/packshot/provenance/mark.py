@@ -136,12 +136,17 @@ def embed(pixels: Bytes, payload: Payload, *, protect: NDArray[np.bool_] | None 
     return Marked(out, _psnr(out[..., :3], pixels[..., :3]), True)
 
 
-def read(pixels: Bytes) -> Found | None:
-    """The mark of a picture (H, W, 3 or 4), perhaps resized since, and cropped by up to a twentieth at each side."""
+def read(pixels: Bytes, *, cropped: bool = True) -> Found | None:
+    """The mark of a picture (H, W, 3 or 4), perhaps resized since, and cropped by up to a twentieth at each side.
+
+    Args:
+        pixels: sRGB bytes.
+        cropped: False for a tenth of the time where nothing was cut off, or a mark that was may stay unseen.
+    """
     luma = _reduced_luma(flattened(pixels))
     straight = _sought(luma, 1.0)
     found = _decoded(straight)
-    if found is not None:
+    if found is not None or not cropped:
         return found
     return _decoded(max((_sought(luma, scale) for scale in _SCALES), key=lambda sight: sight.peak))
 

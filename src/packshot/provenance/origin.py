@@ -11,6 +11,7 @@ from PIL import ImageColor
 
 from packshot.errors import InputError, RequestError
 from packshot.images import PICTURE_SUFFIXES, read_recipe
+from packshot.provenance import xmp
 from packshot.provenance.policy import KINDS
 
 TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -99,12 +100,20 @@ def of_certificate(certificate: Mapping[str, Any] | None) -> Origin | None:
     except (KeyError, TypeError, ValueError):
         raise InputError("certificate", "another form", "one that packshot edit wrote") from None
     names = tuple(name for name, _ in steps)
+    before = _before(certificate.get("origin"), names)
     grounds = [_ground(str(values.get("to", ""))) for name, values in steps if name == "background"]
     found = Origin("edited", ENHANCED, "its certificate", names)
     for term in grounds:
         told = Origin(_KIND_OF.get(term, "edited"), term, "its certificate", names)
         found = strongest([found, told])
-    return found
+    return strongest([found, before])
+
+
+def _before(stated: object, names: tuple[str, ...]) -> Origin | None:
+    """What a certificate says of the picture that was edited."""
+    if not isinstance(stated, Mapping) or stated.get("kind") not in KINDS:
+        return None
+    return Origin(str(stated["kind"]), str(stated.get("source_type")), "what its certificate says it was", names)
 
 
 def of_source_type(term: str | None) -> Origin | None:
@@ -153,8 +162,14 @@ def _is_colour(word: str) -> bool:
 
 
 def _of_file(path: Path) -> str:
+    """What a background that was taken from a file amounts to: made by a model, unless it is there and says nothing."""
     try:
-        recipe = read_recipe(path)
-    except InputError:
+        data = path.read_bytes()
+        recipe, found = read_recipe(data, where=str(path)), {}
+        if xmp.is_known(data):
+            found = xmp.properties(xmp.read_packet(data, path), path)
+    except (InputError, OSError):
         return COMPOSITE
-    return CAPTURED if recipe is None else COMPOSITE
+    term = of_source_type(found.get(xmp.SOURCE_TYPE))
+    made = recipe is not None or xmp.AIGC in found or (term is not None and term.kind != "edited")
+    return COMPOSITE if made else CAPTURED

@@ -12,8 +12,9 @@ from packshot.errors import InputError, MissingExtraError
 from packshot.images import open_layers, read_recipe
 from packshot.provenance import credentials, mark, visible, xmp
 from packshot.provenance.aigc import Aigc
-from packshot.provenance.labelling import AIGC, SOURCE_TYPE, VISIBLE_BOX, VISIBLE_WORDS, box_of
+from packshot.provenance.labelling import box_of
 from packshot.provenance.policy import KINDS
+from packshot.provenance.xmp import AIGC, SOURCE_TYPE, VISIBLE_BOX, VISIBLE_WORDS
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ LEAST_HEIGHT = 0.05
 LEAST_CONTRAST = 4.5
 """Between letters and the palest or darkest tenth of what lies below (WCAG 2.2, 1.4.3); else a plate is laid."""
 
-_LEGIBLE_PX = 12.0  # strokes of 生成 run into each other below; where so much does not fit, less
+_LEGIBLE_PX = 10.0  # strokes of 生成 run into each other below; where so much does not fit, less
 _MARGIN = 0.02
 _BUSY = 32.0  # deviation in levels from which on letters get lost in a pattern
 _SAFE = 1.03  # rasterised letters may lose a row
@@ -82,7 +82,7 @@ def draw(pixels: Bytes, words: str = WORDS, *, height: float = LEAST_HEIGHT) -> 
         pixels: (H, W, 3) or (H, W, 4) sRGB bytes; not changed.
         words: see `checked_words`.
         height: of capitals and 生成 or 合成, whichever is lower, over the shorter side, at least `LEAST_HEIGHT`; small
-            pictures get larger letters, 12 pixels high, if they fit.
+            pictures get larger letters, 10 pixels high, if they fit.
 
     Raises:
         RequestError: other words, less height, or the words are wider than the picture.
@@ -131,7 +131,7 @@ def _fitted(words: str, least_px: float, size: tuple[int, int], margin: int) -> 
     Raises:
         RequestError: not even that fits into (height, width).
     """
-    for letters_px in sorted({least_px, *(px for px in (_LEGIBLE_PX, 10.0, 8.0) if px > least_px)}, reverse=True):
+    for letters_px in sorted({least_px, *(px for px in (_LEGIBLE_PX, 8.0) if px > least_px)}, reverse=True):
         font, letters = _font(words, letters_px)
         ink = _ink(words, font)
         if ink.shape[1] + 2 * margin <= size[1] and ink.shape[0] + 2 * margin <= size[0]:

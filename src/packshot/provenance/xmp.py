@@ -1,6 +1,6 @@
 """XMP packets in JPEG, PNG and WebP files (XMP Specification Part 3), put in without touching a pixel or another label.
 
-Knows no meaning of any property; `labelling.py` and `reading.py` do.
+Knows the names of properties that are labels, and none of their values; `labelling.py` and `reading.py` do.
 """
 
 from __future__ import annotations
@@ -52,6 +52,10 @@ _ACCEPTED = "a JPEG, PNG or WebP file, complete"
 Name = tuple[str, str]
 """Namespace and local name of a property."""
 
+SOURCE_TYPE = (IPTC_EXT, "DigitalSourceType")
+AIGC = (TC260, "AIGC")
+VISIBLE_WORDS, VISIBLE_BOX = (PACKSHOT, "VisibleLabel"), (PACKSHOT, "VisibleBox")
+
 
 class _Part(NamedTuple):
     """A segment or chunk: its kind, where it begins and ends in the file, and where its content does."""
@@ -68,13 +72,23 @@ def kind_of(data: bytes, where: object) -> str:
     Raises:
         InputError: another kind of file.
     """
+    kind = _kind(data)
+    if kind is None:
+        raise InputError(where, "another kind of file", _ACCEPTED)
+    return kind
+
+
+def is_known(data: bytes) -> bool:
+    """Whether a file is of a kind that this module reads and writes."""
+    return _kind(data) is not None
+
+
+def _kind(data: bytes) -> str | None:
     if data[:3] == b"\xff\xd8\xff":
         return "jpeg"
     if data[:8] == _PNG_START:
         return "png"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "webp"
-    raise InputError(where, "another kind of file", _ACCEPTED)
+    return "webp" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
 
 
 def read_packet(data: bytes, where: object) -> str | None:
