@@ -87,7 +87,7 @@ def test_labelling_again_keeps_everything_and_adds(tmp_path: Path, shop: tuple[S
     assert labels.credentials is not None and labels.credentials.manifests == 2
     assert outcomes(again) == {
         "visible": "kept as it came",
-        "aigc": "propagator added",
+        "aigc": "names added",
         "iptc": "kept as it came",
         "c2pa": "signed; earlier credentials kept",
         "mark": "kept as it came",

@@ -28,6 +28,9 @@ from packshot.provenance.xmp import AIGC, SOURCE_TYPE, VISIBLE_BOX, VISIBLE_WORD
 
 Bytes = NDArray[np.uint8]
 
+UNNAMED = "packshot"
+"""ContentProducer where nobody has said who runs it; the one producer that a later label replaces by a name."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -177,10 +180,12 @@ class _Work:
             made = Aigc.from_json(had, self.name)
             if wish.propagator and not made.propagator:
                 made = replace(made, propagator=wish.propagator, propagate_id=wish.propagate_id)
+            if made.producer == UNNAMED and wish.producer.strip():
+                made = replace(made, producer=wish.producer)
             if made.as_json() == Aigc.from_json(had, self.name).as_json():
                 return {"done": True, "outcome": "kept as it came", "value": had}
         self.properties[AIGC] = made.as_json()
-        return {"done": True, "outcome": "set" if had is None else "propagator added", "value": made.as_json()}
+        return {"done": True, "outcome": "set" if had is None else "names added", "value": made.as_json()}
 
     def _visible(self, decision: Decision) -> dict[str, Any]:
         pixels = self._open()

@@ -11,10 +11,17 @@ import numpy as np
 from packshot.errors import InputError, MissingExtraError
 from packshot.images import open_layers, read_recipe
 from packshot.provenance import credentials, mark, visible, xmp
-from packshot.provenance.aigc import Aigc
+from packshot.provenance.aigc import IS, Aigc
 from packshot.provenance.labelling import box_of
+from packshot.provenance.origin import Origin, of_kind, of_source_type, strongest
 from packshot.provenance.policy import KINDS
 from packshot.provenance.xmp import AIGC, SOURCE_TYPE, VISIBLE_BOX, VISIBLE_WORDS
+
+_SENTENCES = {
+    "generated": "made by a model",
+    "composite": "a product in surroundings that were made",
+    "edited": "a photo, or one that was edited",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +67,21 @@ class Labels:
             "notes": list(self.notes),
         }
 
+    def headline(self) -> str:
+        """What all labels and the recipe together say of the picture, in one sentence."""
+        told: list[tuple[str, Origin | None]] = [
+            ("its recipe", of_kind("generated") if self.recipe else None),
+            ("its metadata", of_source_type(self.source_type)),
+            ("its AIGC label", of_kind("generated") if self.aigc is not None and self.aigc.label == IS else None),
+            ("its mark", of_kind(_kind(self.mark)) if self.mark is not None and _kind(self.mark) in KINDS else None),
+        ]
+        known = [(name, origin) for name, origin in told if origin is not None]
+        if not known:
+            return "says nothing of how it was made" if not self.any else "labelled, without a word on how it was made"
+        best = strongest(origin for _, origin in known)
+        who = [name for name, origin in known if origin.kind == best.kind]
+        return f"{_SENTENCES[best.kind]}, says {' and '.join([', '.join(who[:-1]), who[-1]] if who[1:] else who)}"
+
     def lines(self) -> list[str]:
         """For people, one line for each label."""
         c2pa = self.credentials
@@ -71,7 +93,12 @@ class Labels:
             "imperceptible mark": None if self.mark is None else "{kind}, number {number}".format(**_said(self.mark)),
         }
         told = [f"{name}: {value or 'none'}" for name, value in rows.items()]
-        return [*told, *(f"problem: {text}" for text in self.problems), *(f"note: {text}" for text in self.notes)]
+        return [
+            self.headline(),
+            *told,
+            *(f"problem: {text}" for text in self.problems),
+            *(f"note: {text}" for text in self.notes),
+        ]
 
 
 def read_labels(data: bytes, name: str, *, anchors: str | None = None) -> Labels:
