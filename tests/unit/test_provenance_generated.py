@@ -33,13 +33,15 @@ def test_a_generated_picture_says_so_four_times(suffix: str) -> None:
     assert {row["label"] for row in done.record["labels"]} == {"visible", "aigc", "iptc", "c2pa", "mark"}
 
 
-def test_equal_requests_give_equal_bytes_and_others_another_number() -> None:
+def test_equal_pictures_get_equal_bytes_in_any_batch_and_others_another_number() -> None:
     first, again = (labelled(product_picture(256), Path("p.png"), RECIPE) for _ in range(2))
-    other = labelled(product_picture(256), Path("p.png"), {**RECIPE, "index": 1})
+    batch = labelled(product_picture(256), Path("p.png"), {**RECIPE, "request": {"count": 8}})
+    other = labelled(product_picture(256, seed=2), Path("p.png"), RECIPE)
     assert first.data == again.data
-    numbers = [read_labels(done.data, "p").mark for done in (first, other)]
-    assert numbers[0] is not None and numbers[1] is not None
-    assert numbers[0].payload.number != numbers[1].payload.number
+    pixels = [open_layers(done.data, where="p").rgb for done in (first, batch)]
+    np.testing.assert_array_equal(pixels[0], pixels[1])
+    numbers = [found.payload.number for done in (first, batch, other) if (found := read_labels(done.data, "p").mark)]
+    assert numbers[0] == numbers[1] != numbers[2]
 
 
 def test_white_stays_white_and_transparency_transparent() -> None:

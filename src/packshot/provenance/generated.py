@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from packshot.images import canonical_json, encode_picture
+from packshot.images import encode_picture
 from packshot.provenance import mark
 from packshot.provenance.labelling import UNNAMED, Labelled, Wish, label
 from packshot.provenance.origin import GENERATED, Origin, of_recipe
@@ -33,21 +33,20 @@ def labelled(
 ) -> Labelled:
     """The file for `path`, labelled as our policy decides of generated pictures; equal arguments give equal bytes.
 
-    The mark is set before the picture is encoded, so that a JPEG is encoded once; the back-end's own pixels stay as
-    they are.
+    The mark is set before the picture is encoded, so that a JPEG is encoded once. ProduceID, and with it the mark, is a
+    digest of the pixels alone: a recipe differs between batches of 1 and 8, and the picture must not.
 
     Args:
         pixels: (H, W, 3) or (H, W, 4) sRGB bytes.
         path: its suffix chooses the format.
-        recipe: goes into the file; its digest is the ProduceID; None for a sheet, whose pixels are digested instead.
+        recipe: goes into the file; None for a sheet.
         producer: ContentProducer of the AIGC label; packshot itself if empty.
         marked: False for what is no single picture and gets no mark.
 
     Raises:
         OutputError: as `encode_picture`.
     """
-    said = pixels.tobytes() if recipe is None else canonical_json(recipe).encode()
-    produce_id = hashlib.sha256(said).hexdigest()[:32]
+    produce_id = hashlib.sha256(pixels.tobytes()).hexdigest()[:32]
     decisions = {decision.label: decision for decision in _policy().decide(CHANNEL, _KIND)}
     own = decisions.pop("mark")
     row: dict[str, Any] = {**own.as_dict(), "done": False, "outcome": "not set"}
