@@ -121,10 +121,11 @@ def origin_of(
     """
     from packshot.images import read_recipe
     from packshot.provenance import origin, xmp
+    from packshot.provenance.metadata import properties_of
 
     told: list[Origin | None] = [origin.of_kind(kind) if kind else None, origin.of_certificate(certificate)]
     for name, content in ((picture, data), *([] if original is None else [(original, read_file(original))])):
-        found = xmp.properties(xmp.read_packet(content, name), name).get(xmp.SOURCE_TYPE)
+        found = properties_of(content, str(name)).get(xmp.SOURCE_TYPE)
         told += [origin.of_recipe(read_recipe(content, where=str(name))), origin.of_source_type(found)]
     return origin.strongest(told)
 

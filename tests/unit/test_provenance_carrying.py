@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 from command_line import packshot
-from PIL import Image
+from PIL import ExifTags, Image
+from PIL.PngImagePlugin import PngInfo
 from provenance_fakes import product_picture, signer_and_root
 
 from packshot.images import packaged_font, save_picture
@@ -168,6 +169,23 @@ def test_a_label_in_a_tiff_is_read_and_damaged_metadata_stops_nothing() -> None:
     data = write("bad.png", product_picture(64))
     Path("bad.png").write_bytes(xmp.write_packet(data, "<x", "bad.png"))
     assert "its metadata is damaged" in edit("bad.png", "out2.png", "--exposure", "0.1")
+
+
+@pytest.mark.parametrize("where", ["text", "comment", "comment of its own"])
+def test_an_aigc_label_outside_of_xmp_is_read_and_goes_on(where: str) -> None:
+    row = {"Label": "1", "ContentProducer": "别人", "ProduceID": "7"}
+    exif, info = Image.Exif(), PngInfo()
+    if where == "text":
+        info.add_text("AIGC", json.dumps(row))
+    else:
+        text = json.dumps(row if where == "comment of its own" else {"AIGC": row}, ensure_ascii=False)
+        exif.get_ifd(ExifTags.IFD.Exif)[ExifTags.Base.UserComment] = b"UNICODE\0" + text.encode("utf-16-be")
+    Image.fromarray(product_picture(64)).save("made.png", pnginfo=info, exif=exif.tobytes())
+    assert read_labels(Path("made.png").read_bytes(), "made.png").aigc is not None
+    edit("made.png", "out.jpg", "--exposure", "0.1")
+    found = read_labels(Path("out.jpg").read_bytes(), "out.jpg")
+    assert found.aigc is not None and (found.aigc.producer, found.aigc.produce_id) == ("别人", "7")
+    assert found.source_type == origin.GENERATED
 
 
 def test_a_background_with_another_programs_label_counts_as_made() -> None:

@@ -157,6 +157,15 @@ def test_a_drawn_over_label_and_a_stripped_source_type_are_found(tmp_path: Path)
     assert "the mark says generated" in problems
 
 
+def test_a_generated_background_does_not_contradict_a_composite(tmp_path: Path) -> None:
+    data = labelled(picture("png", tmp_path), channel="shopify").data
+    values = {xmp.SOURCE_TYPE: origin.TERMS + origin.COMPOSITE}
+    composite = xmp.write_packet(data, xmp.with_properties(None, values, "p"), "p")
+    found = read_labels(composite, "p")
+    assert found.mark is not None and found.mark.payload.kind == 2
+    assert found.problems == ()
+
+
 def test_a_composite_is_marked_around_its_product_alone(tmp_path: Path) -> None:
     pixels = np.clip(product_picture(512), 0, 225)
     save_picture(pixels, tmp_path / "c.png")

@@ -10,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from packshot.errors import InputError
-from packshot.images import opened, read_recipe
+from packshot.images import read_recipe
 from packshot.provenance import credentials, mark, visible, xmp
 from packshot.provenance.labelling import box_of
+from packshot.provenance.metadata import properties_of
 from packshot.provenance.origin import TERMS, Origin, of_certificate, of_kind, of_recipe, of_source_type, strongest
 from packshot.provenance.policy import KINDS, LABELS
 from packshot.provenance.xmp import AIGC, SOURCE_TYPE, VISIBLE_BOX, VISIBLE_WORDS
@@ -56,7 +57,7 @@ def said_by(data: bytes, pixels: Bytes, name: str) -> Said:
     recipe, found = None, {}
     try:
         recipe = of_recipe(read_recipe(data, where=name))
-        found = xmp.properties(_packet(data, name), name)
+        found = properties_of(data, name)
     except InputError as error:
         damaged.append(error.got)
     words, box = found.get(VISIBLE_WORDS, ""), box_of(found.get(VISIBLE_BOX))
@@ -150,15 +151,6 @@ def _named(told: Sequence[Origin | None], has: Mapping[str, bool]) -> Origin | N
 def _tells_of_a_model(key: xmp.Name) -> bool:
     """AISystemUsed and its like (IPTC Photo Metadata Standard 2025.1)."""
     return key[0] == xmp.IPTC_EXT and key[1].startswith("AI")
-
-
-def _packet(data: bytes, name: str) -> str | None:
-    """XMP of any kind of file; Pillow knows where it stands in those that packshot does not write."""
-    if xmp.is_known(data):
-        return xmp.read_packet(data, name)
-    with opened(data, name) as image:
-        raw = image.info.get("xmp")
-    return raw.decode("utf-8", errors="replace").strip("\0") if isinstance(raw, bytes) else raw
 
 
 def _has_credentials(data: bytes, name: str) -> bool:

@@ -22,6 +22,7 @@ from packshot.errors import InputError, RequestError
 from packshot.images import open_layers, opened
 from packshot.provenance import credentials, mark, visible, xmp
 from packshot.provenance.aigc import IS, Aigc
+from packshot.provenance.metadata import properties_of
 from packshot.provenance.origin import TERMS, Origin, of_source_type, rank, strongest
 from packshot.provenance.policy import BACKGROUND, KINDS, Decision
 from packshot.provenance.xmp import AIGC, SOURCE_TYPE, VISIBLE_BOX, VISIBLE_WORDS
@@ -89,7 +90,7 @@ def label(data: bytes, name: str, origin: Origin, decisions: Sequence[Decision],
     had_credentials = credentials.are_in(data, name)
     if had_credentials and wish.signer is None:
         raise RequestError(name, "content credentials, which new labels would break", "--cert and --key to sign anew")
-    found = xmp.properties(xmp.read_packet(data, name), name)
+    found = properties_of(data, name)
     origin = strongest([origin, of_source_type(found.get(SOURCE_TYPE))])
     produce_id = wish.produce_id or _number_in(found) or hashlib.sha256(data).hexdigest()[:32]
     work = _Work(data, name, origin, replace(wish, produce_id=produce_id), dict(found))

@@ -12,6 +12,7 @@ from PIL import ImageColor
 from packshot.errors import InputError, RequestError
 from packshot.images import PICTURE_SUFFIXES, read_recipe
 from packshot.provenance import xmp
+from packshot.provenance.metadata import properties_of
 from packshot.provenance.policy import KINDS
 
 TERMS = "http://cv.iptc.org/newscodes/digitalsourcetype/"
@@ -165,9 +166,7 @@ def _of_file(path: Path) -> str:
     """What a background that was taken from a file amounts to: made by a model, unless it is there and says nothing."""
     try:
         data = path.read_bytes()
-        recipe, found = read_recipe(data, where=str(path)), {}
-        if xmp.is_known(data):
-            found = xmp.properties(xmp.read_packet(data, path), path)
+        recipe, found = read_recipe(data, where=str(path)), properties_of(data, str(path))
     except (InputError, OSError):
         return COMPOSITE
     term = of_source_type(found.get(xmp.SOURCE_TYPE))

@@ -13,6 +13,7 @@ from packshot.images import open_layers, read_recipe
 from packshot.provenance import credentials, mark, visible, xmp
 from packshot.provenance.aigc import IS, Aigc
 from packshot.provenance.labelling import box_of
+from packshot.provenance.metadata import properties_of
 from packshot.provenance.origin import Origin, of_kind, of_source_type, strongest
 from packshot.provenance.policy import KINDS
 from packshot.provenance.xmp import AIGC, SOURCE_TYPE, VISIBLE_BOX, VISIBLE_WORDS
@@ -135,11 +136,15 @@ def read_labels(data: bytes, name: str, *, anchors: str | None = None) -> Labels
 
 
 def _disagreements(labels: Labels) -> list[str]:
-    """Labels that contradict each other: somebody took one and left another."""
-    made = labels.mark is not None and _kind(labels.mark) == "generated"
+    """Labels that contradict each other: somebody took one and left another.
+
+    A mark of a generated picture in a composite is none: it may be that of the background.
+    """
+    stated_kind = of_source_type(labels.source_type)
     told = []
-    if made and labels.source_type not in (None, "trainedAlgorithmicMedia"):
-        told.append(f"the mark says generated, DigitalSourceType {labels.source_type}")
+    made = labels.mark if labels.mark is not None and _kind(labels.mark) != "edited" else None
+    if made is not None and stated_kind is not None and stated_kind.kind == "edited":
+        told.append(f"the mark says {_kind(made)}, DigitalSourceType {labels.source_type}")
     signed = labels.credentials
     stated = signed.source_types if signed is not None and signed.state != "Invalid" else ()
     if stated and labels.source_type and labels.source_type not in stated:
@@ -149,7 +154,7 @@ def _disagreements(labels: Labels) -> list[str]:
 
 def _properties(data: bytes, name: str, problems: list[str]) -> Mapping[xmp.Name, str]:
     try:
-        return xmp.properties(xmp.read_packet(data, name), name)
+        return properties_of(data, name)
     except InputError as error:
         problems.append(f"metadata: {error.got}")
         return {}
