@@ -86,7 +86,18 @@ def test_a_protected_product_on_white_leaves_nothing_to_mark() -> None:
 
 @pytest.mark.parametrize("seed", range(3))
 def test_it_is_not_seen_in_an_unmarked_picture(seed: int) -> None:
-    assert mark.read(product_picture(seed=seed)) is None
+    pixels = product_picture(seed=seed)
+    assert mark.read(pixels) is None
+    assert mark.peak(pixels) < mark.SURE  # so that not the check sum alone keeps false marks out
+
+
+def test_the_known_cells_of_a_marked_picture_stand_out(marked: mark.Marked) -> None:
+    assert mark.peak(marked.pixels) > mark.SURE + 1
+
+
+def test_a_cropped_picture_is_not_searched_where_nothing_was_cut_off(marked: mark.Marked) -> None:
+    assert mark.read(marked.pixels, cropped=False) is not None
+    assert mark.read(marked.pixels[32:-32, 32:-32], cropped=False) is None
 
 
 def test_transparency_stays_and_only_what_is_opaque_is_marked() -> None:

@@ -32,6 +32,8 @@ NUMBERS = 1 << 18
 """Of the numbers that a mark can carry."""
 LEAST_PSNR = 40.0
 """dB between the whole marked picture and the picture before."""
+SURE = 5.5
+"""Of `peak`, from which on a payload is looked for; without a mark it is 4.4 at the median."""
 
 _SIDE, _CELL = 384, 2  # the layout's resolution, and the side of a cell
 _CELLS = _SIDE // _CELL
@@ -42,7 +44,6 @@ _FIELD = 432  # of the correlation: the layout and the shifts that are looked fo
 _SHIFTS = 45
 _SCALES = tuple(np.arange(0.995, 0.893, -0.005).tolist())  # of the longer side, after cropping
 _BAND_ROWS = 256
-_SURE = 4.5  # standard deviations of the correlation's peak
 _WHITE = 253.5
 _GENTLE, _STRONG, _STEP = 46.0, 35.0, 1.0  # dB within the marked pixels
 _MASKING, _MOST = 0.03, 1.5  # a busy neighbourhood hides more; much more frays edges
@@ -149,6 +150,12 @@ def read(pixels: Bytes, *, cropped: bool = True) -> Found | None:
     if found is not None or not cropped:
         return found
     return _decoded(max((_sought(luma, scale) for scale in _SCALES), key=lambda sight: sight.peak))
+
+
+def peak(pixels: Bytes) -> float:
+    """By how many standard deviations the known cells stand out, where and at the scale at which they do most."""
+    luma = _reduced_luma(flattened(pixels))
+    return max(_sought(luma, scale).peak for scale in (1.0, *_SCALES))
 
 
 @dataclass(frozen=True, slots=True)
@@ -263,7 +270,7 @@ def _letters(sight: _Sight) -> Floats:
 
 
 def _decoded(sight: _Sight) -> Found | None:
-    if sight.peak < _SURE:
+    if sight.peak < SURE:
         return None
     letters = _letters(sight)
     rows = np.abs(letters).argmax(axis=1)
