@@ -200,7 +200,7 @@ PUBLISHED = {"dwt-dct-svd": (svd_embed, svd_read), "dct-pairs": (pair_embed, pai
 
 def survival(chosen: list[tuple[str, bytes]], rng: np.random.Generator, small: bool) -> dict[str, object]:
     kept: dict[str, dict[str, list[bool]]] = {name: {s: [] for s in SETS} for name in ATTACKS}
-    psnr, seconds, wrong, white = [], [], 0, 0
+    psnr, seconds, peaks, wrong, white = [], [], [], 0, 0
     for name, data in chosen:
         pixels = open_picture(data, where=name)
         if not small:
@@ -217,6 +217,8 @@ def survival(chosen: list[tuple[str, bytes]], rng: np.random.Generator, small: b
             found = mark.read(function(marked.pixels, rng)) if marked.readable else None
             kept[attack][name].append(found is not None and found.payload == payload)
             wrong += found is not None and found.payload != payload
+            if found is not None:
+                peaks.append(found.peak)
     shares = {
         attack: {
             "all": round(float(np.mean([hit for values in by.values() for hit in values])), 4),
@@ -230,6 +232,7 @@ def survival(chosen: list[tuple[str, bytes]], rng: np.random.Generator, small: b
         "psnr_least_median": [round(float(np.min(psnr)), 2), round(float(np.median(psnr)), 2)],
         "white_pixels_changed": white,
         "wrong_payloads": wrong,
+        "least_peak_of_those_read": round(float(np.min(peaks)), 2),
         "embed_seconds_per_megapixel_median": round(float(np.median(seconds)), 3),
         "read": shares,
     }
