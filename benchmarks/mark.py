@@ -1,4 +1,4 @@
-"""How well the imperceptible mark survives, what it costs the picture, and how seldom it is seen where none is.
+"""How well the imperceptible mark survives, and what it costs the picture.
 
     python benchmarks/mark.py --data ../shared/data --result benchmarks/results/DATE-mark.json
 
@@ -9,9 +9,7 @@ same PSNR: quantised largest singular values of DCT blocks within a Haar wavelet
 dwtDctSvd), and the order of two mid-frequency coefficients of 8×8 blocks, repeated (Koch & Zhao 1995). Their readers
 are told the strength; ours is told nothing.
 
-    python benchmarks/mark.py --data ../shared/data --only unmarked --result benchmarks/results/DATE-mark-unmarked.json
-
-counts how often a mark is read where none is; see `unmarked`.
+False positives are measured by `benchmarks/mark_unmarked.py`.
 """
 
 from __future__ import annotations
@@ -19,12 +17,10 @@ from __future__ import annotations
 import argparse
 import datetime
 import io
-import itertools
 import json
-import math
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -42,7 +38,6 @@ PARTS = {
     "listed": "listed_800_to_1600_px",
     "small": "as_small_as_they_are",
     "published": "published_at_800_px",
-    "unmarked": "unmarked",
 }
 """What can be measured, and what it is called in the result."""
 
@@ -200,7 +195,7 @@ PUBLISHED = {"dwt-dct-svd": (svd_embed, svd_read), "dct-pairs": (pair_embed, pai
 
 def survival(chosen: list[tuple[str, bytes]], rng: np.random.Generator, small: bool) -> dict[str, object]:
     kept: dict[str, dict[str, list[bool]]] = {name: {s: [] for s in SETS} for name in ATTACKS}
-    psnr, seconds, peaks, wrong, white = [], [], [], 0, 0
+    psnr, seconds, reads, wrong, white = [], [], [], 0, 0
     for name, data in chosen:
         pixels = open_picture(data, where=name)
         if not small:
@@ -218,7 +213,7 @@ def survival(chosen: list[tuple[str, bytes]], rng: np.random.Generator, small: b
             kept[attack][name].append(found is not None and found.payload == payload)
             wrong += found is not None and found.payload != payload
             if found is not None:
-                peaks.append(found.peak)
+                reads.append((found.peak, found.certainty))
     shares = {
         attack: {
             "all": round(float(np.mean([hit for values in by.values() for hit in values])), 4),
@@ -232,7 +227,7 @@ def survival(chosen: list[tuple[str, bytes]], rng: np.random.Generator, small: b
         "psnr_least_median": [round(float(np.min(psnr)), 2), round(float(np.median(psnr)), 2)],
         "white_pixels_changed": white,
         "wrong_payloads": wrong,
-        "least_peak_of_those_read": round(float(np.min(peaks)), 2),
+        "least_peak_and_certainty_of_those_read": [round(float(least), 2) for least in np.min(reads, axis=0)],
         "embed_seconds_per_megapixel_median": round(float(np.median(seconds)), 3),
         "read": shares,
     }
@@ -254,81 +249,6 @@ def survival_of_published(chosen: list[tuple[str, bytes]], rng: np.random.Genera
     }
 
 
-def unmarked(data: Path, count: int) -> Iterator[tuple[str, np.ndarray]]:
-    """`count` pictures that nobody marked, no two of them the same part of the same picture.
-
-    A third are quarters of sellers' photos, which have no white that the reader would pass over; the others come from
-    three catalogues on white or nearly so. In turn as they are, as a shop lists them, at JPEG 75, and cropped.
-    """
-    rng = np.random.default_rng(4)
-    photos = pq.read_table(data / "seller-photos.parquet", columns=["image"])["image"].to_pylist()
-    whole = []
-    for name in ("abo-256", "fashion-hires-0", "fashion-hires-1"):
-        rows = pq.read_table(data / f"{name}.parquet", columns=["image"])["image"].to_pylist()
-        whole += [(name, rows[i]) for i in rng.permutation(len(rows))[: -(-2 * count // 9)]]
-    parts = [("seller-photos", photo, quarter) for photo in photos for quarter in range(4)][: count // 3]
-    every = [*parts, *((name, row, None) for name, row in whole)][:count]
-    for number, at in enumerate(rng.permutation(len(every))):
-        name, row, quarter = every[at]
-        pixels = open_picture(row, where=name)
-        if quarter is not None:
-            height, width = pixels.shape[0] // 2, pixels.shape[1] // 2
-            top, left = height * (quarter // 2), width * (quarter % 2)
-            pixels = pixels[top : top + height, left : left + width]
-        shown = number % 4
-        if shown == 1:
-            pixels = listed(pixels, int(rng.integers(800, 1601)))
-        elif shown == 2:
-            pixels = jpeg(pixels, 75)
-        elif shown == 3:
-            pixels = cropped(pixels, 0.2, rng)
-        yield name, pixels
-
-
-def seen(picture: tuple[str, np.ndarray]) -> tuple[str, float, bool]:
-    """Its set, how much the known cells stand out, and whether a mark is read in it, which is tried where they do."""
-    peak = mark.peak(picture[1])
-    return picture[0], peak, peak >= mark.SURE and mark.read(picture[1]) is not None
-
-
-def false_positives(data: Path, count: int, pool: ProcessPoolExecutor) -> Iterator[dict[str, object]]:
-    """Counts by set, and bounds on the rate at 95 % (Clopper and Pearson 1934; 3 / n where none is seen).
-
-    The first bound takes marks that were read. The second takes pictures in which the reader went as far as the check
-    sum, and twice the 1 in 4,096 that pass it by chance, since it is tried at two scales.
-
-    Yields what is known after each 64 pictures: at low priority on a busy machine this takes hours.
-    """
-    by: dict[str, list[bool]] = {}
-    peaks: list[float] = []
-    pictures = unmarked(data, count)
-    while batch := list(itertools.islice(pictures, 64)):  # a pool takes all that it is given at once
-        for name, peak, hit in pool.map(seen, batch, chunksize=8):
-            by.setdefault(name, []).append(hit)
-            peaks.append(peak)
-        total, hits = len(peaks), sum(map(sum, by.values()))
-        located = sum(peak >= mark.SURE for peak in peaks)
-        yield {
-            "pictures": total,
-            "seen": hits,
-            "most_with_95_percent_confidence": float(f"{_upper(hits, total):.3g}"),
-            "located": located,
-            "most_by_check_sum": float(f"{_upper(located, total) / 2048:.3g}"),
-            "peak_median_99_percent_most": [round(float(q), 2) for q in np.quantile(peaks, [0.5, 0.99, 1])],
-            "by_set": {name: {"pictures": len(found), "seen": sum(found)} for name, found in sorted(by.items())},
-        }
-
-
-def _upper(hits: int, total: int) -> float:
-    """The rate at which as few hits as these would be seen in one of twenty runs."""
-    low, high = hits / total, 1.0
-    for _ in range(60):
-        rate = (low + high) / 2
-        likely = sum(math.comb(total, k) * rate**k * (1 - rate) ** (total - k) for k in range(hits + 1))
-        low, high = (rate, high) if likely > 0.05 else (low, rate)
-    return high
-
-
 def sheet(chosen: list[tuple[str, bytes]], path: Path) -> None:
     """Plain, marked, and the difference sixteenfold."""
     cells = []
@@ -344,7 +264,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--unmarked", type=int, default=4800, help="pictures without a mark")
     parser.add_argument("--published", type=int, default=30, help="pictures for the published schemes")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--sheet", type=Path)
@@ -361,7 +280,6 @@ def main() -> None:
             "listed": lambda: [pool.submit(survival, chosen, np.random.default_rng(1), False).result()],
             "small": lambda: [pool.submit(survival, chosen, np.random.default_rng(2), True).result()],
             "published": lambda: [pool.submit(survival_of_published, some, np.random.default_rng(3)).result()],
-            "unmarked": lambda: false_positives(options.data, options.unmarked, pool),
         }
         for part in [options.only] if options.only else PARTS:
             for found in parts[part]():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from PIL import Image
 from provenance_fakes import product_picture
 
 from packshot.errors import RequestError
-from packshot.provenance import mark
+from packshot.provenance import mark, mark_layout
 
 Bytes = NDArray[np.uint8]
 PAYLOAD = mark.Payload(2, 123_456)
@@ -88,11 +89,55 @@ def test_a_protected_product_on_white_leaves_nothing_to_mark() -> None:
 def test_it_is_not_seen_in_an_unmarked_picture(seed: int) -> None:
     pixels = product_picture(seed=seed)
     assert mark.read(pixels) is None
-    assert mark.peak(pixels) < mark.SURE  # so that not the check sum alone keeps false marks out
+    for look in mark.looks(pixels):  # so that not the check sum alone keeps false marks out
+        assert look.peak < mark.SURE
+        assert look.certainty < mark.CERTAIN
 
 
-def test_the_known_cells_of_a_marked_picture_stand_out(marked: mark.Marked) -> None:
-    assert mark.peak(marked.pixels) > mark.SURE + 1
+def test_a_marked_picture_passes_all_limits_with_room(marked: mark.Marked) -> None:
+    found = mark.read(marked.pixels)
+    assert found is not None
+    assert found.peak > mark.SURE + 1
+    assert found.certainty > mark.CERTAIN + 2
+
+
+def with_pattern(pattern: NDArray[np.float32]) -> Bytes:
+    """A grey picture that shows a pattern as strongly as a mark, the reader's layout its own size."""
+    noise = np.random.default_rng(5).normal(0, 4, pattern.shape)
+    return np.repeat(np.clip(np.rint(128 + 3 * pattern + noise), 0, 255).astype(np.uint8)[..., None], 3, axis=2)
+
+
+def test_known_cells_alone_are_no_mark() -> None:
+    letters = bytes((1, 2, 3, 4))
+    inverse = bytes(letter ^ 128 for letter in letters)
+    look = next(mark.looks(with_pattern(mark_layout.pattern(letters) + mark_layout.pattern(inverse))))
+    assert look.peak > mark.SURE + 5
+    assert look.certainty < mark.CERTAIN
+    assert not replace(look, payload=PAYLOAD).is_mark  # though its check sum agreed
+
+
+def test_letters_of_a_wrong_check_sum_are_no_mark() -> None:
+    look = next(mark.looks(with_pattern(mark_layout.pattern(bytes((1, 2, 3, 4))))))
+    assert look.peak > mark.SURE + 5
+    assert look.certainty > mark.CERTAIN + 5
+    assert look.payload is None
+    assert not look.is_mark
+
+
+def test_letters_without_known_cells_are_no_mark() -> None:
+    assert not mark.Look(mark.SURE - 0.1, mark.CERTAIN + 5, 1.0, PAYLOAD).is_mark
+    assert mark.Look(mark.SURE, mark.CERTAIN, 1.0, PAYLOAD).is_mark
+
+
+def test_noise_comes_to_the_certainty_that_theory_says() -> None:
+    rng = np.random.default_rng(6)
+    scores = rng.standard_normal((400, mark_layout.LETTERS, mark_layout.CHIPS)).astype(np.float32)
+    by_theory = [mark.certainty(one) for one in scores]
+    pictures = rng.integers(0, 256, (12, 64, 48, 3), np.uint8)
+    seen = [look.certainty for picture in pictures for look in mark.looks(picture, cropped=False)]
+    assert np.median(by_theory) == pytest.approx(11.6, abs=0.15)
+    assert max(by_theory) < mark.CERTAIN + 0.5
+    assert np.median(seen) == pytest.approx(np.median(by_theory), abs=0.6)
 
 
 def test_a_cropped_picture_is_not_searched_where_nothing_was_cut_off(marked: mark.Marked) -> None:

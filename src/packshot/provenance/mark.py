@@ -13,9 +13,10 @@ from __future__ import annotations
 
 import hashlib
 import io
+import math
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,28 +24,27 @@ from PIL import Image
 
 from packshot.errors import RequestError
 from packshot.images import flattened
+from packshot.provenance import mark_layout as layout
+from packshot.provenance import mark_search as search
 
 Bytes = NDArray[np.uint8]
 Floats = NDArray[np.float32]
-Complex = NDArray[np.complex64]
 
 NUMBERS = 1 << 18
 """Of the numbers that a mark can carry."""
 LEAST_PSNR = 40.0
 """dB between the whole marked picture and the picture before."""
 SURE = 5.5
-"""Of `peak`, from which on a payload is looked for; without a mark it is 4.4 at the median."""
+"""Of `Look.peak`, from which on the known cells count as seen; without a mark it is 4.5 at the median."""
+CERTAIN = 15.0
+"""Of `Look.certainty`, from which on the other cells count as saying something.
 
-_SIDE, _CELL = 384, 2  # the layout's resolution, and the side of a cell
-_CELLS = _SIDE // _CELL
-_LETTERS, _CHIPS = 4, 128  # 8 bits a letter: one of 128 orthogonal rows, and its sign
-_SYNC = 0.4
-_BAND = (36.0, 110.0)  # cycles over the longer side: above a product's shading, below what halving loses
-_FIELD = 432  # of the correlation: the layout and the shifts that are looked for
-_SHIFTS = 45
+Without a mark their scores are normal, and 2 looks of 10,000 come as far: this is no matter of pictures, as the cells'
+signs and letters are drawn at random. Marks come to 16 and more.
+"""
+
 _SCALES = tuple(np.arange(0.995, 0.893, -0.005).tolist())  # of the longer side, after cropping
 _BAND_ROWS = 256
-_WHITE = 253.5
 _GENTLE, _STRONG, _STEP = 46.0, 35.0, 1.0  # dB within the marked pixels
 _MASKING, _MOST = 0.03, 1.5  # a busy neighbourhood hides more; much more frays edges
 _ROOM = (6.5, 1.5)  # what the peak and the weakest letter must have after JPEG 75 and after halving
@@ -84,17 +84,41 @@ class Marked:
 
 
 @dataclass(frozen=True, slots=True)
+class Look:
+    """What is seen where a mark is likeliest, be there one or not.
+
+    Attributes:
+        peak: standard deviations by which the known cells stand out.
+        certainty: of what the other cells say: by how many deviations the likeliest letters do, summed over the four.
+        scale: longer side of the picture over that of the marked one.
+        payload: what the other cells say; None where its check sum disagrees.
+    """
+
+    peak: float
+    certainty: float
+    scale: float
+    payload: Payload | None
+
+    @property
+    def is_mark(self) -> bool:
+        """Whether known cells, other cells and check sum all tell of a mark."""
+        return self.peak >= SURE and self.certainty >= CERTAIN and self.payload is not None
+
+
+@dataclass(frozen=True, slots=True)
 class Found:
     """A mark that was read.
 
     Attributes:
         payload: what it says; its check sum agrees.
-        peak: standard deviations by which the known cells stand out.
-        scale: longer side of the picture over that of the marked one.
+        peak: see `Look`, as for the others.
+        certainty: at least `CERTAIN`.
+        scale: 1 where nothing was cut off.
     """
 
     payload: Payload
     peak: float
+    certainty: float
     scale: float
 
 
@@ -144,28 +168,18 @@ def read(pixels: Bytes, *, cropped: bool = True) -> Found | None:
         pixels: sRGB bytes.
         cropped: False for a tenth of the time where nothing was cut off, or a mark that was may stay unseen.
     """
-    luma = _reduced_luma(flattened(pixels))
-    straight = _sought(luma, 1.0)
-    found = _decoded(straight)
-    if found is not None or not cropped:
-        return found
-    return _decoded(max((_sought(luma, scale) for scale in _SCALES), key=lambda sight: sight.peak))
+    for look in looks(pixels, cropped=cropped):
+        if look.is_mark and look.payload is not None:
+            return Found(look.payload, look.peak, look.certainty, look.scale)
+    return None
 
 
-def peak(pixels: Bytes) -> float:
-    """By how many standard deviations the known cells stand out, where and at the scale at which they do most."""
-    luma = _reduced_luma(flattened(pixels))
-    return max(_sought(luma, scale).peak for scale in (1.0, *_SCALES))
-
-
-@dataclass(frozen=True, slots=True)
-class _Sight:
-    """Where the known cells are seen best at one scale; `at` is (down, right) of the picture within the layout."""
-
-    peak: float
-    scale: float
-    at: tuple[float, float]
-    spectrum: Complex
+def looks(pixels: Bytes, *, cropped: bool = True) -> Iterator[Look]:
+    """The looks that `read` takes: at the picture as if whole, then at the likeliest scale as if cropped."""
+    luma = search.reduced_luma(flattened(pixels))
+    yield _look(search.sought(luma, 1.0))
+    if cropped:
+        yield _look(max((search.sought(luma, scale) for scale in _SCALES), key=lambda sight: sight.peak))
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,10 +204,10 @@ class _Small:
             marked = _added(picture, wave * np.float32(factor), ~(picture == 255).all(axis=2))
             if index == 0:
                 marked = _jpeg(marked)
-            sight = _sought(_reduced_luma(marked), 1.0)
+            sight = search.sought(search.reduced_luma(marked), 1.0)
             if sight.peak < _ROOM[0]:
                 return False
-            if _weakest(_letters(sight), payload) < _ROOM[1]:
+            if _weakest(sight.scores(), payload) < _ROOM[1]:
                 return False
         return True
 
@@ -209,9 +223,10 @@ def _wave(pixels: Bytes, payload: Payload, free: NDArray[np.bool_]) -> Floats:
     """The pattern (H, W) at the picture's size, larger where the neighbourhood is busy, 0 where nothing may change."""
     height, width = free.shape
     longest = max(height, width)
-    luma = np.asarray(_resized(_luma(flattened(pixels)), (_SIDE * width / longest, _SIDE * height / longest)))
-    busy = np.sqrt(np.maximum(_blurred(luma * luma, 2) - np.square(_blurred(luma, 2)), 0))
-    pattern = _pattern(payload)[: luma.shape[0], : luma.shape[1]] * np.clip(1 + _MASKING * busy, 1, _MOST)
+    size = (layout.SIDE * width / longest, layout.SIDE * height / longest)
+    luma = search.resized(search.luma_of(flattened(pixels)), size)
+    busy = np.sqrt(np.maximum(search.blurred(luma * luma, 2) - np.square(search.blurred(luma, 2)), 0))
+    pattern = layout.pattern(_bytes(payload))[: luma.shape[0], : luma.shape[1]] * np.clip(1 + _MASKING * busy, 1, _MOST)
     large = Image.fromarray(pattern).resize((width, height), Image.Resampling.BICUBIC)
     return np.asarray(large, np.float32) * free
 
@@ -236,16 +251,6 @@ def _psnr(out: Bytes, pixels: Bytes) -> float:
     return 10 * float(np.log10(65025 * pixels.size / total)) if total else float("inf")
 
 
-def _pattern(payload: Payload) -> Floats:
-    """(S, S), of unit deviation, in the band."""
-    layout = _layout()
-    code = np.concatenate([_code()[row & 127] * (1 - 2 * (row >> 7)) for row in _bytes(payload)]).astype(np.float32)
-    cells = layout.sign * np.where(layout.sync, np.float32(1), code[layout.chip])
-    spectrum = np.fft.rfft2(_spread(cells)) * _band(_SIDE)
-    wave = np.fft.irfft2(spectrum, s=(_SIDE, _SIDE)).astype(np.float32)
-    return wave / np.float32(wave.std())
-
-
 def _bytes(payload: Payload) -> bytes:
     """20 bits and a check sum of 12."""
     data = payload.kind << 18 | payload.number
@@ -256,29 +261,21 @@ def _check(data: int) -> int:
     return zlib.crc32(data.to_bytes(3, "big")) & 0xFFF
 
 
-def _letters(sight: _Sight) -> Floats:
-    """(4, 128) correlations of the picture with every row of the code."""
-    layout = _layout()
-    down, right = sight.at
-    rows, columns = np.fft.fftfreq(_FIELD)[:, None], np.fft.rfftfreq(_FIELD)[None]
-    turned = sight.spectrum * np.exp(-2j * np.pi * (rows * down + columns * right)).astype(np.complex64)
-    aligned = np.fft.irfft2(turned, s=(_FIELD, _FIELD))[:_SIDE, :_SIDE]
-    cells = aligned.reshape(_CELLS, _CELL, _CELLS, _CELL).sum(axis=(1, 3)) * layout.sign
-    hidden = ~layout.sync
-    chips = np.bincount(layout.chip[hidden], weights=cells[hidden], minlength=_LETTERS * _CHIPS)
-    return (chips.reshape(_LETTERS, _CHIPS) @ _code().T).astype(np.float32)
+def certainty(scores: Floats) -> float:
+    """`Look.certainty` of (LETTERS, CHIPS) scores: the best of each letter over the deviation of all others, summed."""
+    sizes = np.abs(scores)
+    best = sizes.max(axis=1)
+    others = float(np.square(sizes).sum() - np.square(best).sum()) / (scores.size - layout.LETTERS)
+    return float(best.sum()) / max(math.sqrt(others), 1e-9)
 
 
-def _decoded(sight: _Sight) -> Found | None:
-    if sight.peak < SURE:
-        return None
-    letters = _letters(sight)
-    rows = np.abs(letters).argmax(axis=1)
-    read_bytes = bytes(int(row) | (128 if letters[i, row] < 0 else 0) for i, row in enumerate(rows))
-    data, check = divmod(int.from_bytes(read_bytes, "big"), 1 << 12)
-    if check != _check(data):
-        return None
-    return Found(Payload(data >> 18, data & (NUMBERS - 1)), sight.peak, sight.scale)
+def _look(sight: search.Sight) -> Look:
+    scores = sight.scores()
+    rows = np.abs(scores).argmax(axis=1)
+    word = bytes(int(row) | (128 if scores[letter, row] < 0 else 0) for letter, row in enumerate(rows))
+    data, check = divmod(int.from_bytes(word, "big"), 1 << 12)
+    payload = Payload(data >> 18, data & (NUMBERS - 1)) if check == _check(data) else None
+    return Look(sight.peak, certainty(scores), sight.scale, payload)
 
 
 def _weakest(letters: Floats, payload: Payload) -> float:
@@ -289,122 +286,3 @@ def _weakest(letters: Floats, payload: Payload) -> float:
         wrong = np.delete(scores, byte & 127)
         leads.append((right - np.abs(wrong).max()) / max(float(wrong.std()), 1e-9))
     return float(min(leads))
-
-
-def _sought(luma: Floats, scale: float) -> _Sight:
-    """Look for the known cells, the picture's longer side taken as `scale` of the marked one's."""
-    height, width = luma.shape
-    unit = _SIDE * scale / max(height, width)
-    small = _resized(luma, (width * unit, height * unit))
-    field = np.zeros((_FIELD, _FIELD), np.float32)
-    field[: small.shape[0], : small.shape[1]] = _whitened(small)
-    spectrum = (np.fft.rfft2(field) * _band(_FIELD)).astype(np.complex64)
-    surface = np.fft.irfft2(spectrum * _known(), s=(_FIELD, _FIELD)).astype(np.float32)
-    near = np.roll(surface, (_SHIFTS, _SHIFTS), (0, 1))[: _SHIFTS + 3, : _SHIFTS + 3]
-    row, column = np.unravel_index(int(near[1:-1, 1:-1].argmax()), (_SHIFTS + 1, _SHIFTS + 1))
-    at = (row + 1, column + 1)
-    down = _SHIFTS - at[0] - _vertex(near[at[0] - 1 : at[0] + 2, at[1]])
-    right = _SHIFTS - at[1] - _vertex(near[at[0], at[1] - 1 : at[1] + 2])
-    return _Sight(float(near[at] / max(float(surface.std()), 1e-9)), scale, (down, right), spectrum)
-
-
-def _vertex(three: Floats) -> float:
-    """Where the parabola through three values has its vertex, -0.5 to 0.5 from the middle one."""
-    before, middle, after = (float(value) for value in three)
-    bend = before - 2 * middle + after
-    return 0.0 if bend >= 0 else float(np.clip(0.5 * (before - after) / bend, -0.5, 0.5))
-
-
-def _whitened(luma: Floats) -> Floats:
-    """Detail over its local deviation, so that edges shout no louder than cloth; 0 on white."""
-    detail = luma - _blurred(luma, 3)
-    deviation = np.sqrt(_blurred(detail * detail, 3)) + 1
-    limited: Floats = np.clip(detail / deviation, -2, 2) * (luma < _WHITE)
-    return limited
-
-
-def _reduced_luma(rgb: Bytes) -> Floats:
-    """Luma, its longer side at most one and a half times the layout's."""
-    height, width = rgb.shape[:2]
-    factor = 1.5 * _SIDE / max(height, width)
-    luma = _luma(rgb)
-    return luma if factor >= 1 else _resized(luma, (width * factor, height * factor))
-
-
-def _luma(rgb: Bytes) -> Floats:
-    return rgb.astype(np.float32) @ np.array([0.299, 0.587, 0.114], np.float32)
-
-
-def _resized(luma: Floats, size: tuple[float, float]) -> Floats:
-    """`luma` at a size (width, height) in pixels, rounded."""
-    whole = (max(1, round(size[0])), max(1, round(size[1])))
-    image = Image.fromarray(luma).resize(whole, Image.Resampling.BICUBIC)
-    return np.asarray(image, np.float32)
-
-
-def _blurred(values: Floats, radius: int) -> Floats:
-    """Means over squares, the border repeated."""
-    for axis in (0, 1):
-        pad = [(0, 0), (0, 0)]
-        pad[axis] = (radius + 1, radius)
-        sums = np.cumsum(np.pad(values, pad, mode="edge"), axis=axis)
-        upper, lower = [slice(None)] * 2, [slice(None)] * 2
-        upper[axis], lower[axis] = slice(2 * radius + 1, None), slice(None, -2 * radius - 1)
-        values = (sums[tuple(upper)] - sums[tuple(lower)]) / np.float32(2 * radius + 1)
-    return values
-
-
-@dataclass(frozen=True, slots=True)
-class _Layout:
-    """Of (C, C) cells: a sign each, whether it is known to the reader, and else the chip that it carries."""
-
-    sign: Floats
-    sync: NDArray[np.bool_]
-    chip: NDArray[np.int64]
-
-
-@cache
-def _layout() -> _Layout:
-    """Drawn from a hash, which no release of any library changes."""
-    count = _CELLS * _CELLS
-    drawn = np.frombuffer(hashlib.shake_256(b"packshot mark 1").digest(12 * count), ">u4").reshape(3, count)
-    sync = drawn[1] < _SYNC * 2**32
-    chip = np.zeros(count, np.int64)
-    hidden = np.flatnonzero(~sync)
-    order = hidden[np.argsort(drawn[2][hidden], kind="stable")]
-    chip[order] = np.arange(order.size) % (_LETTERS * _CHIPS)
-    shape = (_CELLS, _CELLS)
-    sign = np.where(drawn[0] & 1, 1, -1).astype(np.float32)
-    return _Layout(sign.reshape(shape), sync.reshape(shape), chip.reshape(shape))
-
-
-@cache
-def _code() -> Floats:
-    """Rows of ±1, each orthogonal to all others (Sylvester 1867)."""
-    rows = np.ones((1, 1), np.float32)
-    while len(rows) < _CHIPS:
-        rows = np.block([[rows, rows], [rows, -rows]])
-    return rows
-
-
-@cache
-def _known() -> Complex:
-    """Conjugate spectrum of the known cells."""
-    layout = _layout()
-    field = np.zeros((_FIELD, _FIELD), np.float32)
-    field[:_SIDE, :_SIDE] = _spread(layout.sign * layout.sync)
-    return np.conj(np.fft.rfft2(field) * _band(_FIELD)).astype(np.complex64)
-
-
-@cache
-def _band(size: int) -> Floats:
-    """Gains of a real spectrum (size, size // 2 + 1) at the layout's resolution."""
-    rows, columns = np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]
-    cycles = np.hypot(rows, columns) * _SIDE
-    gains = (1 - np.exp(-((cycles / _BAND[0]) ** 4))) * np.exp(-((cycles / _BAND[1]) ** 8))
-    return np.asarray(gains, np.float32)
-
-
-def _spread(cells: Floats) -> Floats:
-    spread: Floats = np.repeat(np.repeat(cells, _CELL, axis=0), _CELL, axis=1)
-    return spread
