@@ -39,8 +39,8 @@ SURE = 5.5
 CERTAIN = 15.0
 """Of `Look.certainty`, from which on the other cells count as saying something.
 
-Without a mark their scores are as normal numbers, of which 3 looks in 10,000 come as far: no picture's structure changes
-that, as the cells' signs and letters are drawn at random. `benchmarks/mark_unmarked.py` compares.
+Without a mark their scores are as normal numbers, of which 3 looks in 10,000 come as far: no picture's structure
+changes that, as the cells' signs and letters are drawn at random. `benchmarks/mark_unmarked.py` compares.
 """
 
 _SCALES = tuple(np.arange(0.995, 0.893, -0.005).tolist())  # of the longer side, after cropping
