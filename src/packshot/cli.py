@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from packshot import cli_edit, cli_listing
+from packshot import cli_edit, cli_label, cli_listing
 from packshot.cli_shared import FORMATS, dump, progress_bar, writable_folder
 from packshot.errors import PackshotError, RequestError
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import numpy as np
+    from numpy.typing import NDArray
+
     from packshot.generation import Result
 
 app = typer.Typer(
@@ -83,6 +88,12 @@ def generate(
     ] = None,
     backend: Annotated[str, typer.Option(help="embedded, fake, or one that a plug-in adds.")] = "embedded",
     pack: Annotated[str, typer.Option(help="Model pack: a name from `packshot models`, or a folder.")] = "base",
+    producer: Annotated[
+        str, typer.Option(help="Your name or code: ContentProducer of the AIGC label.", envvar="PACKSHOT_PRODUCER")
+    ] = "",
+    labels: Annotated[
+        bool, typer.Option(help="Say in metadata and by an imperceptible mark that a model made the pictures.")
+    ] = True,
     explain: Annotated[bool, typer.Option("--explain", help="Print how the prompts are understood, and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -103,7 +114,7 @@ def generate(
         understood = [parse(prompt) for prompt in prompts]
         typer.echo(dump([p.as_dict() for p in understood]) if as_json else "\n\n".join(p.explain() for p in understood))
         return
-    from packshot.images import contact_sheet, save_picture
+    from packshot.images import contact_sheet
 
     if form not in FORMATS:
         raise RequestError("--format", f"'{form}'", ", ".join(FORMATS))
@@ -135,18 +146,18 @@ def generate(
         writable_folder(folder)
     if not as_json:
         _tell_understanding(prompts)
-    made: list[tuple[Result, Path]] = []
+    made: list[tuple[Result, Path, dict[str, str]]] = []
     for result in maker.generate(requests):
         path = out / _file_name(result, prompts.index(result.request.prompt), form)
-        save_picture(result.pixels, path, recipe=result.recipe)
-        made.append((result, path))
+        made.append((result, path, _write(result.pixels, path, result.recipe, producer, labels)))
         if not as_json:
             typer.echo(path)
     if sheet is not None:
-        labels = [_label(result.request.prompt) if result.index == 0 else "" for result, _ in made]
-        save_picture(contact_sheet([r.pixels[..., :3] for r, _ in made], columns=count, labels=labels), sheet)
+        captions = [_label(result.request.prompt) if result.index == 0 else "" for result, *_ in made]
+        pixels = contact_sheet([r.pixels[..., :3] for r, *_ in made], columns=count, labels=captions)
+        _write(pixels, sheet, None, producer, labels)
     if as_json:
-        rows = [{"file": str(p), "prompt": dict(r.prompt), "recipe": dict(r.recipe)} for r, p in made]
+        rows = [{"file": str(p), "prompt": dict(r.prompt), "recipe": dict(r.recipe), "labels": o} for r, p, o in made]
         typer.echo(dump({"seed": chosen, "pictures": rows, "sheet": None if sheet is None else str(sheet)}))
     else:
         typer.echo(f"seed {chosen}")
@@ -170,6 +181,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 
 cli_edit.add_commands(app)
 cli_listing.add_commands(app)
+cli_label.add_commands(app)
 
 
 @data_app.command("prepare")
@@ -347,6 +359,21 @@ def _prompt_of(photo: Path) -> str:
         guesses = ", ".join(f"{words[name]} {share:.0%}" for share, name in likely[:3])
         raise RequestError("--variations", f"a photo that shows nothing for sure ({guesses})", "--like and a prompt")
     return words[likely[0][1]]
+
+
+def _write(
+    pixels: NDArray[np.uint8], path: Path, recipe: Mapping[str, object] | None, producer: str, labels: bool
+) -> dict[str, str]:
+    """Write a picture, or a sheet, which has no recipe; what came of each label, none where none are wanted."""
+    from packshot.images import write_atomically
+    from packshot.provenance.generated import labelled, unlabelled
+
+    if labels:
+        file = labelled(pixels, path, recipe, producer=producer, marked=recipe is not None)
+    else:
+        file = unlabelled(pixels, path, recipe)
+    write_atomically(path, file.data)
+    return {row["label"]: row["outcome"] for row in file.record["labels"]}
 
 
 def _label(prompt: str) -> str:

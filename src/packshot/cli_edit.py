@@ -131,27 +131,42 @@ def edit(
 
 
 def verify(
-    edited: Annotated[Path, typer.Argument(help="The edited picture.")],
-    original: Annotated[Path, typer.Option(help="The photo that it was made from.")],
-    certificate: Annotated[
-        Path | None, typer.Option(help="Its certificate; beside the edited picture if left out.")
+    picture: Annotated[Path, typer.Argument(help="A picture, for instance an edited or labelled one.")],
+    original: Annotated[
+        Path | None, typer.Option(help="The photo that it was made from: its certificate is then checked, too.")
     ] = None,
+    certificate: Annotated[Path | None, typer.Option(help="That certificate; beside the picture if left out.")] = None,
+    trust: Annotated[Path | None, typer.Option(help="PEM: roots that content credentials must go back to.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
-    """Compute a certificate's numbers again from the two pictures; exit 1 where something does not agree."""
+    """Read a picture's labels back, and compute its certificate's numbers again; exit 1 where something is wrong."""
+    from packshot.cli_label import labels_of
+
+    if certificate is not None and original is None:
+        raise RequestError("--certificate", "no --original", "the photo that the picture was made from, too")
+    compared = None if original is None else _compared(picture, original, certificate)
+    labels = labels_of(picture, trust)
+    wrong = [*(compared["disagreements"] if compared else []), *labels.problems]
+    if as_json:
+        typer.echo(dump({**(compared or {}), "labels": labels.as_dict()}))
+    else:
+        if compared is not None:
+            typer.echo("\n".join(compared["disagreements"]) or f"agrees: {compared['proof']}")
+        typer.echo("\n".join(labels.lines()))
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _compared(edited: Path, original: Path, path: Path | None) -> dict[str, Any]:
+    """What computing a certificate's numbers again has given."""
     _need_opencv()
     from packshot.editing.certificate import read_certificate
     from packshot.editing.certificate import verify as compare
     from packshot.editing.files import certificate_path
 
-    document = read_certificate(certificate_path(edited) if certificate is None else certificate)
+    document = read_certificate(certificate_path(edited) if path is None else path)
     wrong = compare(edited, original, document)
-    if as_json:
-        typer.echo(dump({"agrees": not wrong, "disagreements": wrong, "promise": document["promise"]}))
-    else:
-        typer.echo("\n".join(wrong) if wrong else f"agrees: {_proof(document)}")
-    if wrong:
-        raise typer.Exit(1)
+    return {"agrees": not wrong, "disagreements": wrong, "promise": document["promise"], "proof": _proof(document)}
 
 
 def _steps(words: Sequence[tuple[str, str]]) -> list[Step]:
@@ -286,6 +301,8 @@ def _report(finished: Sequence[Finished], failures: Sequence[Failure], out: Path
     for row in finished:
         notes = [*row.certificate["original"]["notes"], *_models(row.certificate)]
         typer.echo(f"{row.file}{' (was there already)' if row.skipped else ''}: {_proof(row.certificate)}")
+        if row.certificate.get("origin") is not None:
+            typer.echo(f"    {_origin(row.certificate['origin'])}")
         if notes and not row.skipped:
             typer.echo(f"    {row.photo}: {'; '.join(notes)}", err=True)
     for failure in failures:
@@ -293,6 +310,16 @@ def _report(finished: Sequence[Finished], failures: Sequence[Failure], out: Path
         typer.echo(f"packshot: {'' if named else f'{failure.photo}: '}{failure.line}", err=True)
     if failures:
         typer.echo(f"packshot: {len(failures)} of the photos failed, listed in {out / 'failures.jsonl'}", err=True)
+
+
+def _origin(stated: dict[str, Any]) -> str:
+    """What the photo said of its making, and what became of its labels, in one line."""
+    kept, lost = ", ".join(stated["kept"]), ", ".join(stated["lost"])
+    parts = [f"the photo says {stated['kind']} ({stated['why']})"] if stated["kind"] else []
+    parts += [f"labels kept: {kept}"] if kept else []
+    parts += [f"lost: {lost}; packshot label sets them again"] if lost else []
+    parts += [f"its metadata is damaged: {text}" for text in stated["damaged"]]
+    return "; ".join(parts)
 
 
 def _proof(certificate: dict[str, Any]) -> str:

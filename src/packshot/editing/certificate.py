@@ -25,6 +25,7 @@ from packshot.editing.region_map import counts, packed, unpacked
 from packshot.editing.scene import Bytes, Made, Reduction
 from packshot.errors import InputError
 from packshot.images import Layers, open_layers
+from packshot.provenance.carrying import Said, account, said_by
 
 Document = Mapping[str, Any]
 
@@ -53,11 +54,13 @@ class Source:
         name: of the file, without its folder.
         sha256: of the file.
         layers: its pixels.
+        said: what it says of its making.
     """
 
     name: str
     sha256: str
     layers: Layers
+    said: Said
 
     @classmethod
     def open(cls, path: Path) -> Source:
@@ -67,7 +70,12 @@ class Source:
             InputError: it is missing, no picture, or damaged.
         """
         data = read_bytes(path)
-        return cls(path.name, hashlib.sha256(data).hexdigest(), open_layers(data, where=str(path)))
+        return cls.read(data, open_layers(data, where=str(path)), path)
+
+    @classmethod
+    def read(cls, data: bytes, layers: Layers, path: Path) -> Source:
+        """Read what the bytes of a photo, whose pixels are known, say of its making."""
+        return cls(path.name, hashlib.sha256(data).hexdigest(), layers, said_by(data, _stacked(layers), str(path)))
 
 
 def read_bytes(path: Path) -> bytes:
@@ -100,15 +108,7 @@ def certify(
     """
     scene = edited.scene
     codes = regions(scene)
-    steps = [
-        {
-            "op": step.name,
-            "arguments": dict(step.arguments),
-            "inserted": step.inserted,
-            "promise": OPERATIONS[step.name].promise,
-        }
-        for step in edited.steps
-    ]
+    steps = steps_of(edited)
     lossless = bool(codec["lossless"])
     how, compared = _comparison(source.layers.rgb, scene.placement, scene.reduced)
     promise = _promise(steps, scene.placement, how, lossless)
@@ -128,6 +128,7 @@ def certify(
         "generative": bool(scene.made),
         "models": [_model(made) for made in scene.made],
         "promise": promise,
+        "origin": account(source.said, _after(source.said, data, name)),
         "placement": None if scene.placement is None else list(scene.placement),
         "reduction": None if how is None else {"box": list(how.box), "at": list(how.at)},
         "regions": {**counts(codes), "png": packed(codes)},
@@ -152,6 +153,19 @@ def _generative(steps: Sequence[Document]) -> list[str]:
     places = [number for number, step in enumerate(steps) if step["op"] == "background"]
     shown = [step for number, step in enumerate(steps) if step["op"] != "background" or number == places[-1]]
     return [str(step["op"]) for step in shown if str(step["arguments"].get("by")).startswith(PREFIX)]
+
+
+def steps_of(edited: Edited) -> list[dict[str, Any]]:
+    """What ran, as a certificate lists it."""
+    return [
+        {
+            "op": step.name,
+            "arguments": dict(step.arguments),
+            "inserted": step.inserted,
+            "promise": OPERATIONS[step.name].promise,
+        }
+        for step in edited.steps
+    ]
 
 
 def promise_of(steps: Sequence[Document], in_place: bool) -> tuple[bool, str | None]:
@@ -219,6 +233,7 @@ class _Claims:
     size: object
     counts: object
     promise: object
+    origin: object
     measured: Document | None
     before: Document | None
 
@@ -246,6 +261,7 @@ class _Claims:
             edited["size"],
             {key: value for key, value in document["regions"].items() if key != "png"},
             document["promise"],
+            document.get("origin"),
             document["measured"],
             document["measured_before_encoding"],
         )
@@ -288,8 +304,16 @@ def read_certificate(path: Path) -> dict[str, Any]:
 
 def decoded(data: bytes, where: str) -> Bytes:
     """(H, W, 3), or (H, W, 4) where something is transparent."""
-    layers = open_layers(data, where=where)
+    return _stacked(open_layers(data, where=where))
+
+
+def _stacked(layers: Layers) -> Bytes:
     return layers.rgb if layers.alpha is None else np.dstack([layers.rgb, layers.alpha])
+
+
+def _after(before: Said, data: bytes, name: str) -> Said | None:
+    """What the edited picture says of its making; None where the photo has no label that could have been kept."""
+    return said_by(data, decoded(data, name), name) if before.labels else None
 
 
 def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[str]:
@@ -304,9 +328,11 @@ def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[st
     yield from _compare("regions", claims.counts, counts(claims.codes))
     if (claims.codes == GLASS).any() and not any(_asks_for_glass(step) for step in claims.steps):
         yield "regions.glass: the certificate exempts glass, and no step asked for it"
+    source = Source.open(original)
+    yield from _compare("origin", claims.origin, account(source.said, _after(source.said, data["edited"], str(edited))))
     height, width = claims.codes.shape
     yield from _compare("edited.size", claims.size, [width, height])
-    pixels, photo = decoded(data["edited"], str(edited)), open_layers(data["original"], where=str(original)).rgb
+    pixels, photo = decoded(data["edited"], str(edited)), source.layers.rgb
     if pixels.shape[:2] != claims.codes.shape:
         yield f"size: the certificate is about {_size(claims.codes)}, {edited.name} has {_size(pixels)}"
         return

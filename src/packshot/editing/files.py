@@ -12,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packshot.editing.certificate import BrokenPromiseError, Source, certify, decoded, read_bytes, read_certificate
+from packshot.editing.certificate import (
+    BrokenPromiseError,
+    Source,
+    certify,
+    decoded,
+    read_bytes,
+    read_certificate,
+    steps_of,
+)
 from packshot.editing.pipeline import Edited, Step, run, with_cut
 from packshot.editing.scene import Bytes, Scene, flatten
 from packshot.errors import InputError, OutputError, PackshotError, RequestError
@@ -27,6 +35,7 @@ from packshot.images import (
     reduced,
     write_atomically,
 )
+from packshot.provenance.carrying import carried, with_labels
 
 CERTIFICATE_SUFFIX = ".certificate.json"
 """Goes behind the whole name of the picture, so that a.png and a.webp have one each."""
@@ -267,7 +276,7 @@ def _for_colour(target: Path, step: Step) -> Path:
 
 def _write(source: Source, photo: Path, edited: Edited, target: Path, wish: Wish) -> Finished:
     pixels = flatten(edited.scene)
-    data = encode(pixels, target, wish.quality)
+    data = _labelled(source, edited, pixels, encode(pixels, target, wish.quality), target)
     codec = {**_codec(target, wish.quality), "lossless": is_lossless(target, wish.quality)}
     document = certify(source, edited, pixels, data, name=target.name, codec=codec)
     _make_folder(target.parent)
@@ -275,6 +284,13 @@ def _write(source: Source, photo: Path, edited: Edited, target: Path, wish: Wish
     if wish.certificate:
         write_atomically(certificate_path(target), json.dumps(document, ensure_ascii=False, indent=1).encode())
     return Finished(photo, target, document)
+
+
+def _labelled(source: Source, edited: Edited, pixels: Bytes, data: bytes, target: Path) -> bytes:
+    """The encoded picture with the labels of the photo that it was made from."""
+    at = edited.scene.placement or (0, 0)
+    values = carried(source.said, steps_of(edited), pixels, at, source.layers.rgb.shape[:2])
+    return with_labels(data, values, str(target))
 
 
 def encode(pixels: Bytes, target: Path, quality: int | None) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ def certificate(look: Look, made: Repair, name: str) -> dict[str, Any] | None:
     """
     if made.edited is None or made.data is None or made.composed is None:
         return None
-    source = Source(Path(look.where).name, hashlib.sha256(look.data).hexdigest(), look.layers)
+    source = Source.read(look.data, look.layers, Path(look.where))
     codec = {"codec": made.suffix[1:], "quality": made.quality, "lossless": made.suffix == ".png"}
     return certify(source, made.edited, made.composed, made.data, name=name, codec=codec)
 
