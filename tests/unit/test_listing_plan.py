@@ -172,7 +172,7 @@ def test_templates_that_cannot_work_are_refused(template: str) -> None:
 def test_sets_of_channels_and_the_users_own(tmp_path: Path) -> None:
     sets = load_sets()
     assert set_of("amazon-main", sets).counts == {"main": 1}
-    assert set_of("taobao-white", sets).form == "png" and set_of("unknown", sets).channel == "default"
+    assert set_of("taobao-white", sets).form == "jpg" and set_of("unknown", sets).channel == "default"
     own = tmp_path / "sets.toml"
     own.write_text("[shopify]\nmain = 1\nscene = 0\n[mine]\ndetail = 2\nform = 'webp'\n", encoding="utf-8")
     mine = load_sets(own)

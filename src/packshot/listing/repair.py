@@ -74,7 +74,7 @@ def repair(look: Look, channel: Channel) -> Repair:
     try:
         work = _composed(look, channel, failing)
         composed = flatten(work.edited.scene)
-        data, quality = encode(composed, channel.fix.format, look.facts, *_limits(channel))
+        data, quality = encode(composed, channel.fix.format, look.facts, *limits(channel))
     except (NotFramedError, NotEncodedError, PackshotError) as error:
         return Repair(None, suffix, verdicts, refused=(_why(error),))
     again = judge(Look(data, look.where), channel)
@@ -119,7 +119,7 @@ def _beyond(look: Look, failing: list[Verdict]) -> tuple[Said, ...]:
     return tuple(reasons)
 
 
-def _limits(channel: Channel) -> tuple[float, float]:
+def limits(channel: Channel) -> tuple[float, float]:
     """Bytes, on the safe side of what a kilobyte may mean."""
     rule = channel.rules.get("file-size")
     if rule is None:

@@ -1,0 +1,91 @@
+"""Pictures that editing steps make of a photo: parts of it, other colours, places around the product."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from packshot.editing.pipeline import Edited, Step, run
+from packshot.editing.scene import Scene
+from packshot.editing.warp import product_box
+from packshot.listing.canvas import LARGEST_SCALE
+from packshot.listing.channels import Channel
+from packshot.listing.measures import Look
+from packshot.listing.plan import PlannedPicture
+
+PLACES = ("wooden table before a cream wall, window light", "marble before a grey wall", "linen before a white wall")
+"""Behind scene 1, 2, 3, and then from the first again."""
+
+SHARE = 0.62
+"""Of the canvas that the product takes in a scene."""
+
+_PARTS = ((0.5, 0.25), (0.5, 0.75), (0.25, 0.5), (0.75, 0.5))
+"""Middles of the parts that are shown enlarged, in shares of the product's box."""
+
+
+class NotStagedError(Exception):
+    """A picture that the photo can't give."""
+
+
+def staged(look: Look, picture: PlannedPicture, channel: Channel) -> Edited:
+    """The scene of a picture, and the steps that led to it.
+
+    Raises:
+        NotStagedError: the photo can't give it.
+        PackshotError: what an operation refuses.
+    """
+    if picture.role == "size":
+        raise NotStagedError("pictures of size are not made yet")
+    scene = Scene(product=look.layers.rgb, alpha=look.layers.alpha)
+    if picture.means == "crop":
+        return run(scene, [_part(look, picture.number, channel)])
+    cut = run(scene, [] if scene.alpha is not None else [Step("cutout")])
+    if picture.means == "recolour":
+        after = [
+            Step("recolour", {"to": picture.colour}),
+            Step("background", {"to": "#ffffff"}),
+            _fit(cut.scene, channel, channel.fix.share),
+        ]
+    else:
+        place = PLACES[(picture.number - 1) % len(PLACES)]
+        after = [
+            _fit(cut.scene, channel, SHARE),
+            Step("background", {"to": place, "seed": picture.number}),
+            Step("shadow", {"kind": "contact"}),
+        ]
+    done = run(cut.scene, after)
+    return Edited(done.scene, (*cut.steps, *done.steps))
+
+
+def _fit(scene: Scene, channel: Channel, share: float) -> Step:
+    """The product on a canvas between the channel's least and best, as near to its own scale as that allows."""
+    left, top, right, bottom = product_box(scene, "fit")
+    (wide, high), (least_wide, least_high) = channel.fix.best, channel.fix.least
+    natural = max((right - left) / (share * wide), (bottom - top) / (share * high))
+    of_best = min(max(natural, least_wide / wide, least_high / high), 1.0)
+    if of_best / natural > LARGEST_SCALE:
+        raise NotStagedError(f"too small: it would have to be enlarged {of_best / natural:.2f} times")
+    size = f"{round(of_best * wide)}x{round(of_best * high)}"
+    return Step("fit", {"size": size, "share": share, "upscale": True})
+
+
+def _part(look: Look, number: int, channel: Channel) -> Step:
+    """A window of the photo at its own scale, half of its longer side where the channel takes that."""
+    if look.product is None:
+        raise NotStagedError("no product was found")
+    height, width = look.rgb.shape[:2]
+    best_wide, best_high = channel.fix.best
+    half = max(height, width) / 2 / max(best_wide, best_high)
+    scale = min(max(half, channel.fix.least[0] / best_wide, channel.fix.least[1] / best_high), 1.0)
+    wide, high = round(scale * best_wide), round(scale * best_high)
+    if wide > width or high > height:
+        raise NotStagedError(f"a photo of {width}×{height} has no part of {wide}×{high}")
+    left, top, right, bottom = look.product.box
+    across, down = _PARTS[(number - 1) % len(_PARTS)]
+    x = _within((left + across * (right - left)) * width - wide / 2, width - wide)
+    y = _within((top + down * (bottom - top)) * height - high / 2, height - high)
+    arguments: dict[str, Any] = {"box": f"{x},{y},{wide},{high}"}
+    return Step("crop", arguments)
+
+
+def _within(value: float, most: int) -> int:
+    return min(max(round(value), 0), most)
