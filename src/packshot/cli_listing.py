@@ -1,8 +1,10 @@
-"""`packshot check`: pictures against the rules of marketplaces, and their repair."""
+"""`packshot check`: pictures against the rules of marketplaces, and their repair; `packshot listing`: whole catalogues."""
 
 from __future__ import annotations
 
 import json
+import sys
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,14 +20,16 @@ if TYPE_CHECKING:
     from packshot.listing.measures import Look
     from packshot.listing.repair import Repair
     from packshot.listing.report import Report
+    from packshot.listing.run import Job, Tally
     from packshot.listing.verdicts import Language, Said, Verdict
 
 LANGUAGES = ("en", "zh")
 
 
 def add_commands(app: typer.Typer) -> None:
-    """Register the command."""
+    """Register the commands."""
     app.command()(check)
+    app.command()(listing)
 
 
 def check(
@@ -66,10 +70,7 @@ def check(
         raise RequestError("--channel", "nothing", ", ".join(known))
     if fix is (out is None):
         raise RequestError("--out", "--fix without it" if fix else "--out without --fix", "both, or neither")
-    if find_spec("cv2") is None:
-        from packshot.editing.pipeline import not_installed
-
-        raise not_installed("cv2 (OpenCV)")
+    _need_opencv()
     found = _pictures(pictures or [], out)
     good = True
     for path, name in found:
@@ -79,6 +80,112 @@ def check(
             good &= _tell(row, language, strict, as_json, brief=len(found) > 1)
     if not good:
         raise typer.Exit(1)
+
+
+def listing(
+    catalogue: Annotated[str, typer.Argument(help="Table of products: CSV, XLSX, JSON lines, a database's URL …")],
+    channels: Annotated[str, typer.Option(metavar="NAME[,NAME...]", help="amazon-main, taobao-main, shopify …")],
+    out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes what is there.")],
+    photos: Annotated[Path | None, typer.Option(help="Folder of the photos; without, that of the table.")] = None,
+    words_only: Annotated[bool, typer.Option("--words-only", help="No product has a photo: draw all.")] = False,
+    columns: Annotated[str, typer.Option(help="Where a column is not guessed: title=品名,photo=图片.")] = "",
+    sheet: Annotated[str | None, typer.Option(help="Of a workbook.")] = None,
+    query: Annotated[str | None, typer.Option(help="Of a database: a table's name or a SELECT.")] = None,
+    sets: Annotated[Path | None, typer.Option(help="TOML file of your own sets of pictures.")] = None,
+    rules: Annotated[Path | None, typer.Option(help="TOML file of your own rules of channels.")] = None,
+    policy: Annotated[Path | None, typer.Option(help="TOML file of your own rules of labels.")] = None,
+    producer: Annotated[
+        str, typer.Option(help="Your name or code: ContentProducer of AIGC labels.", envvar="PACKSHOT_PRODUCER")
+    ] = "",
+    template: Annotated[str, typer.Option(help="Names of the files; if empty {sku}/{channel}/{role}-{n}.{ext}.")] = "",
+    backend: Annotated[str, typer.Option(help="Draws products that have no photo.")] = "embedded",
+    pack: Annotated[str, typer.Option(help="Of the back-end.")] = "base",
+    executor: Annotated[str, typer.Option(help="local: processes on this machine.")] = "local",
+    workers: Annotated[int, typer.Option(help="Processes; 0 for one on each core.")] = 0,
+    only_failures: Annotated[
+        bool, typer.Option("--only-failures", help="Try again what stands in failures.jsonl, and nothing else.")
+    ] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print counts and an estimate; write nothing.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Make each product's pictures for each channel; exit 0 where all were made, 1 where some are missing.
+
+    Killed at any moment, the same command goes on: manifest.jsonl says what is there, failures.jsonl what failed and why.
+    """
+    from packshot.listing.preparing import Wanted, prepare
+    from packshot.listing.run import cores, foreseen, run
+
+    _need_opencv()
+    if executor != "local":
+        raise RequestError("--executor", f"'{executor}'", "local")
+    if workers < 0:
+        raise RequestError("--workers", workers, "0 for all cores, or more")
+    names = tuple(dict.fromkeys(name.strip() for name in channels.split(",")))
+    wanted = Wanted(catalogue, names, out, photos, words_only, columns, sheet, query, sets, rules, policy, producer,
+                    template, backend, pack)  # fmt: skip
+    job, lines = prepare(wanted)
+    processes = workers or cores()
+    if not as_json:
+        typer.echo("\n".join(lines), err=True)
+    if dry_run:
+        _tell_plan(foreseen(job, workers=processes, only_failures=only_failures), as_json)
+        return
+    writable_folder(out)
+    tally = run(job, workers=processes, only_failures=only_failures, progress=_Told())
+    _tell_run(job, tally, as_json)
+    if not tally.clean:
+        raise typer.Exit(1)
+
+
+class _Told:
+    """Prints how far a run is: in place on a terminal, now and then elsewhere."""
+
+    def __init__(self) -> None:
+        self.terminal, self.last = sys.stderr.isatty(), 0.0
+
+    def __call__(self, tally: Tally) -> None:
+        now, over = time.monotonic(), tally.made + tally.failed == tally.todo
+        if now - self.last < (0.2 if self.terminal else 30) and not over:
+            return
+        self.last = now
+        typer.echo(f"\r\x1b[K{tally.line()}" if self.terminal else tally.line(), err=True, nl=over or not self.terminal)
+
+
+def _tell_plan(counts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        typer.echo(dump(counts))
+        return
+    for key in ("by_channel_and_role", "by_path"):
+        for name, count in counts[key].items():
+            typer.echo(f"{name}: {count:,}")
+    lost = ", ".join(f"{count:,} of kind {kind}" for kind, count in counts["lost"].items()) or "nothing"
+    typer.echo(f"lost: {lost}")
+    typer.echo(
+        f"planned {counts['planned']:,}: {counts['there']:,} there, {counts['failed_before']:,} failed before, "
+        f"{counts['to_make']:,} to make in about {counts['seconds']:,} s (by {counts['from']})"
+    )
+
+
+def _tell_run(job: Job, tally: Tally, as_json: bool) -> None:
+    from packshot.listing.journal import FAILURES, MANIFEST
+
+    if as_json:
+        typer.echo(dump({**tally.as_dict(), "out": str(job.out)}))
+        return
+    again = f", {tally.known:,} failed before (--only-failures tries them again)" if tally.known else ""
+    typer.echo(
+        f"{job.out / MANIFEST}: {tally.there + tally.made:,} of {tally.total:,} pictures, {tally.made:,} of them new; "
+        f"{tally.failed:,} failed{again}; {tally.lost:,} rows, photos or pictures of sets lost"
+    )
+    if not tally.clean:
+        typer.echo(f"packshot: what is missing, and why: {job.out / FAILURES}", err=True)
+
+
+def _need_opencv() -> None:
+    if find_spec("cv2") is None:
+        from packshot.editing.pipeline import not_installed
+
+        raise not_installed("cv2 (OpenCV)")
 
 
 def _rows(

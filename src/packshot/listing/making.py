@@ -192,9 +192,7 @@ def _staged(look: Look, picture: PlannedPicture, channel: Channel, form: str) ->
     return _Work(data, tuple(str(step) for step in edited.steps), edited, document)
 
 
-def _labelled(
-    work: _Work, start: bytes, picture: PlannedPicture, setting: Setting
-) -> tuple[bytes, Mapping[str, Any]]:
+def _labelled(work: _Work, start: bytes, picture: PlannedPicture, setting: Setting) -> tuple[bytes, Mapping[str, Any]]:
     """The file with the labels that the channel's policy decides on; a photo that is taken as it is has none to get."""
     where = picture.name
     told = [

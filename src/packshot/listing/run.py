@@ -168,9 +168,7 @@ def _before(job: Job, *, write: bool) -> tuple[dict[str, Line], dict[str, Line]]
     return there, {row["key"]: row for row in rows if row["key"] in names and row["key"] not in there}
 
 
-def _todo(
-    job: Job, there: dict[str, Line], failed: dict[str, Line], only_failures: bool
-) -> list[PlannedPicture]:
+def _todo(job: Job, there: dict[str, Line], failed: dict[str, Line], only_failures: bool) -> list[PlannedPicture]:
     if only_failures:
         return [picture for picture in job.planned if picture.key in failed]
     return [picture for picture in job.planned if picture.key not in there and picture.key not in failed]

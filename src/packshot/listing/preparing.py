@@ -1,0 +1,106 @@
+"""From what a user asks of a listing run to the job: tables read, rules and policy opened, pictures planned."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from packshot.errors import RequestError
+from packshot.listing.channels import Channel, find_channel, load_channels
+from packshot.listing.columns import read_choice
+from packshot.listing.intake import Catalogue, open_products, read_products
+from packshot.listing.making import Setting, cutting_pack, packs_of
+from packshot.listing.names import TEMPLATE
+from packshot.listing.plan import Target, plan
+from packshot.listing.products import Problem, Product
+from packshot.listing.run import Job, digest_of, split
+from packshot.listing.sets import load_sets
+from packshot.listing.tables import open_table
+from packshot.provenance.labelling import UNNAMED
+from packshot.provenance.policy import load_policy
+
+OWN_RULES = "PACKSHOT_CHANNELS"
+"""Variable that names a file of rules; see `channels`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a user asks for, as typed; see `packshot listing --help`."""
+
+    catalogue: str
+    channels: tuple[str, ...]
+    out: Path
+    photos: Path | None = None
+    words_only: bool = False
+    columns: str = ""
+    sheet: str | None = None
+    query: str | None = None
+    sets: Path | None = None
+    rules: Path | None = None
+    policy: Path | None = None
+    producer: str = ""
+    template: str = ""
+    backend: str = "embedded"
+    pack: str = "base"
+
+
+def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
+    """The job, and lines for people on how the catalogue was read.
+
+    Raises:
+        PackshotError: what the user has to mend before anything can be made.
+    """
+    known = load_channels(wanted.rules)
+    channels = {name: find_channel(name, known) for name in wanted.channels}
+    policy = load_policy(wanted.policy)
+    for name in channels:
+        policy.decide(name, "edited")  # a channel without a policy is said before anything is made
+    sets = load_sets(wanted.sets)
+    catalogue = open_products(
+        open_table(wanted.catalogue, sheet=wanted.sheet, query=wanted.query),
+        choice=read_choice(wanted.columns) if wanted.columns else None,
+        photos=wanted.photos,
+        words_only=wanted.words_only,
+    )
+    _apart(wanted.out, catalogue)
+    products: list[Product] = []
+    problems: list[Problem] = []
+    for item in read_products(catalogue):
+        products.append(item) if isinstance(item, Product) else problems.append(item)
+    draws = any(not product.photos for product in products)
+    setting = Setting(channels, policy, wanted.producer.strip() or UNNAMED, wanted.backend, wanted.pack)
+    items = plan(
+        products,
+        [Target(name, _refuses_synthetic(channel)) for name, channel in channels.items()],
+        sets,
+        template=wanted.template or TEMPLATE,
+        recipe=_recipe(wanted, setting, draws),
+    )
+    planned, refused = split(items)
+    return Job(wanted.out, setting, planned, [*problems, *refused]), catalogue.lines()
+
+
+def _refuses_synthetic(channel: Channel) -> bool:
+    rule = channel.rules.get("generated")
+    return rule is not None and not rule.values.get("allowed", True)
+
+
+def _recipe(wanted: Wanted, setting: Setting, draws: bool) -> dict[str, object]:
+    """What all pictures depend on beyond their product; a change of it makes them anew."""
+    shipped = resources.files("packshot")
+    ours = [shipped.joinpath("listing", "channels.toml"), shipped.joinpath("provenance", "labels.toml")]
+    own = wanted.rules or (Path(os.environ[OWN_RULES]) if os.environ.get(OWN_RULES) else None)
+    return {
+        "packs": cutting_pack() | (packs_of(wanted.backend, wanted.pack) if draws else {}),
+        "backend": wanted.backend if draws else None,
+        "rules": digest_of(*(Path(str(file)) for file in ours), own, wanted.policy),
+        "producer": setting.producer,
+    }
+
+
+def _apart(out: Path, catalogue: Catalogue) -> None:
+    """Refuse to write among the photos, where the next run would take pictures for photos."""
+    if catalogue.photos is not None and out.resolve().is_relative_to(Path(catalogue.photos.root).resolve()):
+        raise RequestError("--out", f"{out}, inside the folder of the photos {catalogue.photos.root}", "one outside")
