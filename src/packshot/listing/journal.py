@@ -67,7 +67,7 @@ def _row(line: bytes) -> Line | None:
 
 
 def intact(folder: Path, line: Mapping[str, Any]) -> bool:
-    """Whether the picture of a manifest's line, and its certificate where it has one, are there as they were written."""
+    """Whether the picture of a manifest's line, and its certificate if it has one, are as they were written."""
     files = [(line.get("name"), line.get("sha256")), (line.get("certificate"), line.get("certificate_sha256"))]
     return all(_same(folder / str(name), digest) for name, digest in files if name is not None)
 

@@ -1,4 +1,4 @@
-"""One planned picture -> the bytes of its file: made, repaired to the channel's rules, labelled, checked as it goes out.
+"""One planned picture -> the bytes of its file: made, repaired to the channel's rules, labelled, and checked as it leaves.
 
 Nothing is written here, and nothing that fails the check leaves this module.
 """
@@ -71,7 +71,7 @@ class Made:
 
     Attributes:
         data: the file.
-        certificate: of the edit, before labels; None for a photo that is taken as it is, and one drawn from words alone.
+        certificate: of the edit, before labels; None where nothing was edited.
         verdicts: of the channel on the file as it is, labels and all.
         done: what was done, as phrases.
         labels: decisions and outcomes; see `provenance.labelling.Labelled.record`.

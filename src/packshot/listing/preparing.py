@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 
@@ -53,7 +53,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
         PackshotError: what the user has to mend before anything can be made.
     """
     known = load_channels(wanted.rules)
-    channels = {name: find_channel(name, known) for name in wanted.channels}
+    channels = {name: _portable(find_channel(name, known)) for name in wanted.channels}
     policy = load_policy(wanted.policy)
     for name in channels:
         policy.decide(name, "edited")  # a channel without a policy is said before anything is made
@@ -80,6 +80,12 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
     )
     planned, refused = split(items)
     return Job(wanted.out, setting, planned, [*problems, *refused]), catalogue.lines()
+
+
+def _portable(channel: Channel) -> Channel:
+    """The channel in plain dicts, which go to other processes."""
+    rules = {name: replace(rule, values=dict(rule.values)) for name, rule in channel.rules.items()}
+    return replace(channel, rules=rules)
 
 
 def _refuses_synthetic(channel: Channel) -> bool:
