@@ -1,4 +1,4 @@
-"""`packshot check`: pictures against the rules of marketplaces, and their repair; `packshot listing`: whole catalogues."""
+"""`packshot check` and `packshot listing`: pictures against the rules of marketplaces, and whole catalogues of them."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def listing(
 ) -> None:
     """Make each product's pictures for each channel; exit 0 where all were made, 1 where some are missing.
 
-    Killed at any moment, the same command goes on: manifest.jsonl says what is there, failures.jsonl what failed and why.
+    Killed at any moment, the same command goes on: manifest.jsonl says what is there, failures.jsonl what is not.
     """
     from packshot.listing.preparing import Wanted, prepare
     from packshot.listing.run import cores, foreseen, run

@@ -1,4 +1,4 @@
-"""One planned picture -> the bytes of its file: made, repaired to the channel's rules, labelled, and checked as it leaves.
+"""One planned picture -> the bytes of its file: made, repaired to the channel's rules, labelled, checked.
 
 Nothing is written here, and nothing that fails the check leaves this module.
 """
