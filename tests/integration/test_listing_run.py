@@ -55,9 +55,11 @@ def start(command: list[object], out: Path) -> subprocess.Popen[bytes]:
 
 
 def kill_after(command: list[object], out: Path, pictures: int, *, group: bool) -> None:
-    """kill -9 once the manifest has so many lines."""
+    """Kill -9 once the manifest has so many lines."""
     process, until = start(command, out), time.monotonic() + 60
-    while len((out / "manifest.jsonl").read_bytes().splitlines() if (out / "manifest.jsonl").exists() else []) < pictures:
+    while (
+        len((out / "manifest.jsonl").read_bytes().splitlines() if (out / "manifest.jsonl").exists() else []) < pictures
+    ):
         assert process.poll() is None and time.monotonic() < until, "the run ended before it could be killed"
         time.sleep(0.01)
     (os.killpg if group else os.kill)(process.pid, signal.SIGKILL)
@@ -77,7 +79,6 @@ def test_killed_and_resumed_is_as_never_interrupted(shop: list[object], tmp_path
     assert all((torn / str(name)).stat().st_mtime_ns == at for name, at in before.items())
     assert lines(torn / "failures.jsonl") == lines(whole / "failures.jsonl")
     assert {row["kind"] for row in lines(whole / "failures.jsonl")} == {"row", "set"}
-
 
     (whole / "B0" / "taobao-main" / "main-1.jpg").write_bytes(b"damaged")
     done = packshot(*shop, "--out", whole, "--workers", 1, "--json")
