@@ -72,12 +72,15 @@ def test_killed_and_resumed_is_as_never_interrupted(shop: list[object], tmp_path
     kill_after(shop, torn, 2, group=True)
     with (torn / "manifest.jsonl").open("a") as file:
         file.write('{"key": "torn')
+    (torn / "B0" / ".packshot-1-2.tmp").parent.mkdir(exist_ok=True)
+    (torn / "B0" / ".packshot-1-2.tmp").write_bytes(b"half")
     kill_after(shop, torn, 5, group=False)  # the driver alone: its workers end by themselves
     before = {row["name"]: (torn / str(row["name"])).stat().st_mtime_ns for row in lines(torn / "manifest.jsonl")}
     assert packshot(*shop, "--out", torn, "--workers", 1).returncode == 1
     assert made(torn) == made(whole) and len(made(whole)) == 10
     assert all((torn / str(name)).stat().st_mtime_ns == at for name, at in before.items())
     assert lines(torn / "failures.jsonl") == lines(whole / "failures.jsonl")
+    assert not list(torn.rglob("*.tmp"))
     assert {row["kind"] for row in lines(whole / "failures.jsonl")} == {"row", "set"}
 
     (whole / "B0" / "taobao-main" / "main-1.jpg").write_bytes(b"damaged")

@@ -105,6 +105,12 @@ def made_before(folder: Path, planned: Mapping[str, str], *, write: bool) -> dic
     return kept
 
 
+def without_partial_files(folder: Path) -> None:
+    """Remove what killed writes of `images.write_atomically` have left; for the run that holds the folder."""
+    for path in folder.rglob(".packshot-*.tmp"):
+        path.unlink(missing_ok=True)
+
+
 def rewrite(path: Path, lines: Iterable[Mapping[str, Any]]) -> None:
     """Replace a file of lines, whole or not at all.
 

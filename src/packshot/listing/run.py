@@ -21,7 +21,17 @@ from typing import Any
 from packshot.editing.files import certificate_path
 from packshot.errors import MissingExtraError, OutputError, PackError, PackshotError
 from packshot.images import canonical_json, write_atomically
-from packshot.listing.journal import FAILURES, MANIFEST, Line, alone, append, made_before, read_lines, rewrite
+from packshot.listing.journal import (
+    FAILURES,
+    MANIFEST,
+    Line,
+    alone,
+    append,
+    made_before,
+    read_lines,
+    rewrite,
+    without_partial_files,
+)
 from packshot.listing.making import Made, RefusedError, Setting, make, reason_of
 from packshot.listing.plan import PlannedPicture, Refused
 from packshot.listing.pool import LocalPool, WorkerDiedError
@@ -115,6 +125,7 @@ def run(job: Job, *, workers: int, only_failures: bool = False, progress: Progre
         PackshotError: something is missing that every picture needs.
     """
     with alone(job.out):
+        without_partial_files(job.out)
         there, failed = _before(job, write=True)
         todo = _todo(job, there, failed, only_failures)
         known = sum(key not in {picture.key for picture in todo} for key in failed)
