@@ -81,7 +81,7 @@ def on_white(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
         _insist_whole(look.product.mask)
         scene, said = _kept(look), Said("background kept: it was exactly white", "背景本为纯白，保留")
     else:
-        scene, said = _cut(look), Said("cut out and put on exact white", "抠图并置于纯白背景")
+        scene, said = cut_whole(look), Said("cut out and put on exact white", "抠图并置于纯白背景")
         steps.append(Step("cutout"))
     scene = _ran(scene, steps, "background", {"to": "#ffffff"})
     box = product_box(scene, "fit")
@@ -150,8 +150,12 @@ def _kept(look: Look) -> Scene:
     return Scene(product=look.rgb, alpha=np.where(near, OPAQUE, 0).astype(np.uint8), placement=_placed(look))
 
 
-def _cut(look: Look) -> Scene:
-    """The product cut out, by the file's own transparency where it has some, without veils and crumbs."""
+def cut_whole(look: Look) -> Scene:
+    """The product cut out, by the file's own transparency where it has some, without veils and crumbs.
+
+    Raises:
+        NotFramedError: the cut-out is unsure, or the photo cuts the product off.
+    """
     scene = cutout(Scene(product=look.layers.rgb, alpha=look.layers.alpha, placement=_placed(look)))
     assert scene.alpha is not None
     alpha = _tidied(scene.alpha)

@@ -7,7 +7,7 @@ from typing import Any
 from packshot.editing.pipeline import Edited, Step, run
 from packshot.editing.scene import Scene
 from packshot.editing.warp import product_box
-from packshot.listing.canvas import LARGEST_SCALE
+from packshot.listing.canvas import LARGEST_SCALE, NotFramedError, cut_whole
 from packshot.listing.channels import Channel
 from packshot.listing.measures import Look
 from packshot.listing.plan import PlannedPicture
@@ -35,10 +35,10 @@ def staged(look: Look, picture: PlannedPicture, channel: Channel) -> Edited:
     """
     if picture.role == "size":
         raise NotStagedError("pictures of size are not made yet")
-    scene = Scene(product=look.layers.rgb, alpha=look.layers.alpha)
     if picture.means == "crop":
+        scene = Scene(product=look.layers.rgb, alpha=look.layers.alpha)
         return run(scene, [_part(look, picture.number, channel)])
-    cut = run(scene, [] if scene.alpha is not None else [Step("cutout")])
+    cut = _cut(look)
     if picture.means == "recolour":
         after = [
             Step("recolour", {"to": picture.colour}),
@@ -54,6 +54,14 @@ def staged(look: Look, picture: PlannedPicture, channel: Channel) -> Edited:
         ]
     done = run(cut.scene, after)
     return Edited(done.scene, (*cut.steps, *done.steps))
+
+
+def _cut(look: Look) -> Edited:
+    try:
+        scene = cut_whole(look)
+    except NotFramedError as error:
+        raise NotStagedError(error.said.en) from None
+    return Edited(scene, () if look.layers.alpha is not None else (Step("cutout"),))
 
 
 def _fit(scene: Scene, channel: Channel, share: float) -> Step:
