@@ -97,7 +97,7 @@ def _label_one(
 ) -> dict[str, Any]:
     from dataclasses import replace
 
-    from packshot.images import write_atomically
+    from packshot.images import read_file, write_atomically
     from packshot.provenance.labelling import label as set_labels
 
     data, certificate = read_file(picture), _certificate(picture)
@@ -119,7 +119,7 @@ def origin_of(
         RequestError: nothing tells.
         InputError: a picture or certificate cannot be read.
     """
-    from packshot.images import read_recipe
+    from packshot.images import read_file, read_recipe
     from packshot.provenance import origin, xmp
     from packshot.provenance.metadata import properties_of
 
@@ -136,22 +136,11 @@ def labels_of(picture: Path, trust: Path | None) -> Labels:
     Raises:
         InputError: a file cannot be read.
     """
+    from packshot.images import read_file
     from packshot.provenance.reading import read_labels
 
     anchors = None if trust is None else read_file(trust).decode("ascii", errors="replace")
     return read_labels(read_file(picture), picture.name, anchors=anchors)
-
-
-def read_file(path: Path) -> bytes:
-    """A whole file.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(path, error.strerror or "an error", "a file that can be read") from None
 
 
 def _separate(pictures: list[Path], out: Path) -> None:
@@ -170,6 +159,8 @@ def _separate(pictures: list[Path], out: Path) -> None:
 
 def _certificate(picture: Path) -> Mapping[str, Any] | None:
     import json
+
+    from packshot.images import read_file
 
     path = picture.with_name(picture.name + CERTIFICATE_SUFFIX)
     if not path.exists():
@@ -199,7 +190,7 @@ def _product(certificate: Mapping[str, Any], picture: Path) -> NDArray[np.bool_]
 def _append(path: Path, records: list[dict[str, Any]]) -> None:
     import json
 
-    from packshot.images import write_atomically
+    from packshot.images import read_file, write_atomically
 
     before = read_file(path) if path.exists() else b""
     lines = "".join(json.dumps(record, ensure_ascii=False) + "\n" for record in records)

@@ -299,6 +299,18 @@ def canonical_json(value: Mapping[str, object]) -> str:
     return json.dumps(value, sort_keys=True, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
 
 
+def read_file(path: Path) -> bytes:
+    """A whole file.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise InputError(path, error.strerror or "an error", "a file that can be read") from None
+
+
 def write_atomically(path: Path, data: bytes) -> None:
     """Write under a temporary name beside `path`, then rename: nobody ever sees half a file.
 

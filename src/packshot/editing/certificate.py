@@ -24,7 +24,7 @@ from packshot.editing.reduced import read, reference
 from packshot.editing.region_map import counts, packed, unpacked
 from packshot.editing.scene import Bytes, Made, Reduction
 from packshot.errors import InputError
-from packshot.images import Layers, open_layers
+from packshot.images import Layers, open_layers, read_file
 from packshot.provenance.carrying import Said, account, said_by
 
 Document = Mapping[str, Any]
@@ -69,25 +69,13 @@ class Source:
         Raises:
             InputError: it is missing, no picture, or damaged.
         """
-        data = read_bytes(path)
+        data = read_file(path)
         return cls.read(data, open_layers(data, where=str(path)), path)
 
     @classmethod
     def read(cls, data: bytes, layers: Layers, path: Path) -> Source:
         """Read what the bytes of a photo, whose pixels are known, say of its making."""
         return cls(path.name, hashlib.sha256(data).hexdigest(), layers, said_by(data, _stacked(layers), str(path)))
-
-
-def read_bytes(path: Path) -> bytes:
-    """A whole file.
-
-    Raises:
-        InputError: it cannot be read.
-    """
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise InputError(path, error.strerror or "an error", "a file that can be read") from None
 
 
 def certify(
@@ -293,7 +281,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
         InputError: missing, no JSON, or of another format.
     """
     try:
-        document = json.loads(read_bytes(path))
+        document = json.loads(read_file(path))
     except ValueError:
         raise InputError(path, "no JSON", "a certificate that packshot edit wrote") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -317,7 +305,7 @@ def _after(before: Said, data: bytes, name: str) -> Said | None:
 
 
 def _disagreements(edited: Path, original: Path, claims: _Claims) -> Iterator[str]:
-    data = {"original": read_bytes(original), "edited": read_bytes(edited)}
+    data = {"original": read_file(original), "edited": read_file(edited)}
     for what, path in {"original": original, "edited": edited}.items():
         yield from _unequal(f"{what}.sha256", claims.sha256[what], hashlib.sha256(data[what]).hexdigest(), path)
     expected = _promise(claims.steps, claims.placement, claims.how, claims.lossless)

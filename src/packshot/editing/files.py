@@ -17,7 +17,6 @@ from packshot.editing.certificate import (
     Source,
     certify,
     decoded,
-    read_bytes,
     read_certificate,
     steps_of,
 )
@@ -32,6 +31,7 @@ from packshot.images import (
     encode_picture,
     encode_webp,
     flattened,
+    read_file,
     reduced,
     write_atomically,
 )
@@ -195,7 +195,7 @@ def before_and_after(finished: Sequence[Finished]) -> Bytes:
     pictures, labels = [], []
     for row in finished[:_SHEET_MOST]:
         for path, label in ((row.photo, row.photo.stem), (row.file, _words(row.certificate))):
-            pixels = decoded(read_bytes(path), str(path))
+            pixels = decoded(read_file(path), str(path))
             pictures.append(reduced(flattened(pixels, _SHEET_GROUND), _SHEET_PX))
             labels.append(label)
     return contact_sheet(pictures, columns=4, labels=labels)
@@ -328,7 +328,7 @@ def _codec(target: Path, quality: int | None) -> dict[str, Any]:
 
 
 def _sha256(path: Path) -> str:
-    return hashlib.sha256(read_bytes(path)).hexdigest()
+    return hashlib.sha256(read_file(path)).hexdigest()
 
 
 def _words(certificate: dict[str, Any]) -> str:

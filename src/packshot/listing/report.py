@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from packshot.errors import InputError
+from packshot.images import read_file
 from packshot.listing.channels import Channel, find_channel, load_channels
 from packshot.listing.measures import Look
 from packshot.listing.repair import Repair, repair
@@ -70,10 +70,7 @@ def look_at(picture: Picture, where: str = "picture") -> Look:
         return picture
     if isinstance(picture, bytes):
         return Look(picture, where)
-    try:
-        return Look(picture.read_bytes(), str(picture))
-    except OSError as error:
-        raise InputError(picture, error.strerror or "an error", "a picture") from None
+    return Look(read_file(picture), str(picture))
 
 
 def check(picture: Picture, channel: Channel | str, *, where: str = "picture") -> Report:
