@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from packshot import cli_edit, cli_label, cli_listing
+from packshot import cli_edit, cli_label, cli_listing, cli_serve
 from packshot.cli_shared import FORMATS, dump, progress_bar, writable_folder
 from packshot.errors import PackshotError, RequestError
 
@@ -182,6 +182,7 @@ def models(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON 
 cli_edit.add_commands(app)
 cli_listing.add_commands(app)
 cli_label.add_commands(app)
+cli_serve.add_commands(app)
 
 
 @data_app.command("prepare")

@@ -1,0 +1,49 @@
+"""`packshot serve`: the page and the API on this machine."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from packshot.errors import MissingExtraError, RequestError
+
+
+def add_commands(app: typer.Typer) -> None:
+    """Register the command."""
+    app.command()(serve)
+
+
+def serve(
+    home: Annotated[Path, typer.Option(help="Folder of pictures, jobs and the database.")] = Path("packshot-home"),
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on.")] = 8333,
+    database: Annotated[
+        str, typer.Option(help="SQLAlchemy URL; SQLite in --home if left out.", envvar="PACKSHOT_DATABASE")
+    ] = "",
+    workers: Annotated[int, typer.Option(help="Processes that draw and edit; 0 for one on each core.")] = 0,
+    backend: Annotated[str, typer.Option(help="embedded, fake, or one that a plug-in adds.")] = "embedded",
+    pack: Annotated[str, typer.Option(help="Of the back-end, where a request names none.")] = "base",
+    producer: Annotated[
+        str, typer.Option(help="Your name or code: ContentProducer of AIGC labels.", envvar="PACKSHOT_PRODUCER")
+    ] = "",
+) -> None:
+    """Open a page for making listings, and a REST API, on this machine."""
+    for module in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cv2"):
+        if find_spec(module) is None:
+            raise MissingExtraError("packshot serve", f"no module {module}", "pip install 'packshot[server]'")
+    import uvicorn
+
+    from packshot.server.app import create_app
+    from packshot.server.settings import Settings
+
+    settings = Settings(
+        home=home.resolve(), database=database, host=host, port=port, quick_workers=workers, backend=backend,
+        pack=pack, producer=producer,
+    )  # fmt: skip
+    if not settings.on_loopback:
+        raise RequestError("--host", host, "127.0.0.1: other addresses need keys, which are not there yet")
+    typer.echo(f"packshot: http://{host}:{port} (API: /docs)", err=True)
+    uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")

@@ -1,0 +1,144 @@
+"""`/v1/jobs`: how far they are, what came of them, and stopping them."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from typing import Annotated, Any, Literal
+
+from fastapi import APIRouter, Header, Query, Response
+from fastapi.sse import EventSourceResponse, ServerSentEvent
+from pydantic import BaseModel, Field
+
+from packshot.server.api.services import Asked, Server, Services
+from packshot.server.problems import ProblemError, not_found
+from packshot.server.queue import Job
+
+router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+KEEP_ALIVE_SECONDS = 15.0
+
+
+class JobOut(BaseModel):
+    """A job as clients see it."""
+
+    id: str = Field(examples=["job_019b0c1f2a3d4e5f60718293a4b5c6d"])
+    kind: str = Field(examples=["generation"])
+    status: Literal["queued", "running", "done", "failed", "cancelled"]
+    progress: float = Field(description="0 to 1; 1 where it is done.", ge=0, le=1)
+    stage: str = Field(description="What it is at, in words; may be empty.")
+    created: datetime
+    started: datetime | None
+    finished: datetime | None
+    attempt: int = Field(description="How often it was begun: more than once where a worker died.")
+    request: dict[str, Any]
+    result: dict[str, Any] | None = Field(description="Where it is done; `assets` are the ids of what it made.")
+    error: dict[str, Any] | None = Field(description="Where it failed: `code`, and `detail` in one line.")
+
+
+class JobsOut(BaseModel):
+    """A page of jobs."""
+
+    jobs: list[JobOut]
+    next: str | None = Field(description="Give it as `before` for the next page.")
+
+
+def shown(job: Job) -> JobOut:
+    """A job for clients: no worker, no lease, no trace."""
+    share = 1.0 if job.status == "done" else min(1.0, job.done / job.total) if job.total else 0.0
+    error = None if job.error is None else {key: value for key, value in job.error.items() if key != "trace"}
+    return JobOut(
+        id=job.id, kind=job.kind, status=job.status, progress=share, stage=job.stage, created=_when(job.created),
+        started=None if job.started is None else _when(job.started),
+        finished=None if job.finished is None else _when(job.finished),
+        attempt=job.attempt, request=job.request, result=job.result, error=error,
+    )  # fmt: skip
+
+
+async def answered(server: Services, job: Job, new: bool, asked: Asked, response: Response) -> JobOut:
+    """The answer to a request for a job: 200 where it has ended within the time asked for, else 202."""
+    job = await ended(server, job, asked.wait_seconds)
+    response.headers["Location"] = f"/v1/jobs/{job.id}"
+    response.status_code = 200 if job.ended else 202
+    if not new:
+        response.headers["Idempotency-Replayed"] = "true"
+    return shown(job)
+
+
+async def ended(server: Services, job: Job, seconds: float) -> Job:
+    """The job once it has ended, or as it is after so long."""
+    until = asyncio.get_running_loop().time() + seconds
+    while not job.ended and (left := until - asyncio.get_running_loop().time()) > 0:
+        if not await server.watch.changed(job.id, job.version, left):
+            break
+        job = await asyncio.to_thread(_found, server, job.id)
+    return job
+
+
+@router.get("", summary="List jobs, the newest first")
+def list_jobs(
+    server: Server,
+    kind: Annotated[list[str] | None, Query(max_length=20)] = None,
+    status: Annotated[list[str] | None, Query(max_length=5)] = None,
+    before: Annotated[str, Query(max_length=40)] = "",
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> JobsOut:
+    """Jobs of all who share this server."""
+    found = server.queue.listed(kinds=kind or (), statuses=status or (), before=before, limit=limit)
+    return JobsOut(jobs=[shown(job) for job in found], next=found[-1].id if len(found) == limit else None)
+
+
+@router.get("/{job_id}", summary="Read a job")
+def read_job(job_id: str, server: Server) -> JobOut:
+    """Its status, and what came of it."""
+    return shown(_found(server, job_id))
+
+
+@router.post("/{job_id}/cancel", summary="Cancel a job")
+def cancel_job(job_id: str, server: Server) -> JobOut:
+    """At once where it waits; where it runs, as soon as it can stop. A job that has ended stays as it is."""
+    job = server.queue.cancel(job_id)
+    if job is None:
+        raise not_found("job")
+    return shown(job)
+
+
+@router.post("/{job_id}/retry", status_code=202, summary="Do a failed or cancelled job again")
+def retry_job(job_id: str, server: Server, response: Response) -> JobOut:
+    """As a new job with the same request."""
+    job = _found(server, job_id)
+    if job.status not in ("failed", "cancelled"):
+        raise ProblemError(409, "not_failed", f"the job is {job.status}; accepted: failed or cancelled")
+    again, _ = server.submit(job.kind, job.request, Asked(job.owner, "", 0, job.webhook))
+    response.headers["Location"] = f"/v1/jobs/{again.id}"
+    return shown(again)
+
+
+@router.get("/{job_id}/events", response_class=EventSourceResponse, summary="Follow a job by server-sent events")
+async def follow_job(
+    job_id: str, server: Server, last_event_id: Annotated[str, Header(max_length=20)] = ""
+) -> AsyncIterator[ServerSentEvent]:
+    """An event `job` whenever it changes, with the whole job as data, until it has ended."""
+    job = await asyncio.to_thread(_found, server, job_id)
+    seen = int(last_event_id) if last_event_id.isdigit() else -1
+    while True:
+        if job.version != seen or job.ended:
+            seen = job.version
+            yield ServerSentEvent(data=shown(job).model_dump(mode="json"), event="job", id=str(seen))
+        if job.ended:
+            return
+        if await server.watch.changed(job_id, seen, KEEP_ALIVE_SECONDS):
+            job = await asyncio.to_thread(_found, server, job_id)
+        else:
+            yield ServerSentEvent(comment="still there")
+
+
+def _found(server: Services, job_id: str) -> Job:
+    job = server.queue.get(job_id)
+    if job is None:
+        raise not_found("job")
+    return job
+
+
+def _when(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,36 @@
+"""Health, readiness and packs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+
+from packshot import __version__
+from packshot.server.problems import ProblemError
+
+router = APIRouter(tags=["operations"])
+
+
+@router.get("/healthz", summary="Whether the process answers")
+def health() -> dict[str, str]:
+    """Always, where it does."""
+    return {"status": "ok", "version": __version__}
+
+
+@router.get("/readyz", summary="Whether a job would be begun at once")
+def ready(request: Request) -> dict[str, str]:
+    """503 while workers are starting, or where the database is away."""
+    if not request.app.state.supervisor.ready():
+        raise ProblemError(503, "starting", "workers are starting", {"Retry-After": "1"})
+    return {"status": "ready"}
+
+
+@router.get("/v1/packs", summary="List model packs", tags=["packs"])
+def packs() -> dict[str, list[dict[str, Any]]]:
+    """With what was measured of them."""
+    from packshot.packs import available, open_pack
+
+    found = [open_pack(folder) for folder in available().values()]
+    names = ("name", "version", "kind", "summary", "licence", "training_data", "quality")
+    return {"packs": [{**{name: pack.manifest.get(name) for name in names}, "sha256": pack.sha256} for pack in found]}

@@ -1,0 +1,96 @@
+"""What routes need, made once for a server and handed over by FastAPI."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from fastapi import Depends, Header, Request
+
+from packshot.images import canonical_json
+from packshot.server.assets import Assets
+from packshot.server.database import Database
+from packshot.server.queue import Job, NewJob, Queue, Room
+from packshot.server.settings import Settings
+from packshot.server.tasks.table import TASKS
+from packshot.server.waiting import Watch
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Of one server."""
+
+    settings: Settings
+    database: Database
+    queue: Queue
+    assets: Assets
+    watch: Watch
+
+    def room(self, lane: str) -> Room:
+        """What may wait in a lane."""
+        if lane == "quick":
+            return Room(self.settings.quick_processes, self.settings.longest_wait_seconds)
+        return Room(self.settings.slow_workers, most_jobs=self.settings.most_slow_jobs)
+
+    def submit(self, kind: str, request: Mapping[str, Any], asked: Asked) -> tuple[Job, bool]:
+        """Accept a job of a kind; see `Queue.submit`."""
+        task = TASKS[kind]
+        idempotency = None
+        if asked.idempotency_key:
+            text = canonical_json({"kind": kind, "request": dict(request)})
+            idempotency = (asked.idempotency_key, hashlib.sha256(text.encode()).hexdigest())
+        new = NewJob(kind, task.lane, request, task.expected_seconds(request), asked.owner, asked.webhook, idempotency)
+        return self.queue.submit(new, self.room(task.lane))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """Who asks, and how the answer shall come.
+
+    Attributes:
+        owner: id of the key, or `local`.
+        idempotency_key: empty for none.
+        wait_seconds: that the answer may take until the job has ended (`Prefer: wait=…`, RFC 7240).
+        webhook: name of an operator's hook.
+    """
+
+    owner: str
+    idempotency_key: str
+    wait_seconds: float
+    webhook: str
+
+
+def services(request: Request) -> Services:
+    """The server's."""
+    found: Services = request.app.state.services
+    return found
+
+
+def asked(
+    request: Request,
+    idempotency_key: Annotated[
+        str, Header(max_length=200, description="Repeating a request with the same key gives the same job.")
+    ] = "",
+    prefer: Annotated[str, Header(description="`wait=5`: answer when the job has ended, or after 5 seconds.")] = "",
+    packshot_webhook: Annotated[
+        str, Header(max_length=80, description="Name of a webhook of the operator's that is told the end.")
+    ] = "",
+) -> Asked:
+    """Read the headers that every request for a job has."""
+    owner = getattr(request.state, "owner", "local")
+    return Asked(owner, idempotency_key, wait_seconds(prefer), packshot_webhook)
+
+
+def wait_seconds(prefer: str, most: float = 60.0) -> float:
+    """Of a `Prefer` header; 0 where it names none that makes sense."""
+    for part in prefer.split(","):
+        name, _, value = part.strip().partition("=")
+        if name.casefold() == "wait" and value.strip().isdigit():
+            return min(most, float(value))
+    return 0.0
+
+
+Server = Annotated[Services, Depends(services)]
+Asking = Annotated[Asked, Depends(asked)]

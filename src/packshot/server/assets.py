@@ -1,0 +1,145 @@
+"""Pictures and other files that jobs take and make: content on disk by its sha256, facts in the database."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from packshot.images import write_atomically
+from packshot.server.database import Database
+from packshot.server.ids import new_id
+from packshot.server.tables import assets
+
+SWEEP_GRACE_SECONDS = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class Asset:
+    """A row of `tables.assets`.
+
+    Attributes:
+        kind: `upload`, `generated`, `edited`, `listing`, or `file`.
+        details: what is to be known of it: recipe, prompt as understood, labels, certificate.
+        words: that a search finds it by.
+    """
+
+    id: str
+    kind: str
+    sha256: str
+    media_type: str
+    name: str
+    bytes: int
+    width: int | None
+    height: int | None
+    words: str
+    details: dict[str, Any]
+    job_id: str | None
+    owner: str
+    created: float
+    favourite: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NewAsset:
+    """A file to keep; see `Asset`."""
+
+    kind: str
+    name: str
+    media_type: str
+    data: bytes
+    size: tuple[int, int] | None = None
+    words: str = ""
+    details: Mapping[str, Any] | None = None
+    owner: str = "local"
+
+
+_FIELDS = tuple(assets.c[name] for name in Asset.__slots__)
+
+
+class Assets:
+    """Assets of one database, below one folder."""
+
+    def __init__(self, database: Database, home: Path) -> None:
+        self.database, self.folder = database, home / "assets"
+
+    def store(self, data: bytes) -> str:
+        """Put content in its place, whole or not at all; its sha256."""
+        digest = hashlib.sha256(data).hexdigest()
+        path = self.path_of(digest)
+        try:
+            os.utime(path)  # a sweep leaves what was touched lately
+        except FileNotFoundError:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, data)
+        return digest
+
+    def path_of(self, sha256: str) -> Path:
+        """Where content lies."""
+        return self.folder / sha256[:2] / sha256
+
+    def add(self, connection: Connection, new: NewAsset, job_id: str | None = None) -> Asset:
+        """Record a file, in a transaction of the caller's."""
+        width, height = new.size or (None, None)
+        row: dict[str, Any] = {
+            "id": new_id("asset"), "kind": new.kind, "sha256": self.store(new.data), "media_type": new.media_type,
+            "name": new.name[-200:], "bytes": len(new.data), "width": width, "height": height, "words": new.words,
+            "details": dict(new.details or {}), "job_id": job_id, "owner": new.owner, "created": time.time(),
+            "favourite": False,
+        }  # fmt: skip
+        connection.execute(assets.insert().values(row))
+        return Asset(**row)
+
+    def get(self, identity: str) -> Asset | None:
+        """An asset by its id."""
+        with self.database.read() as connection:
+            row = connection.execute(sa.select(*_FIELDS).where(assets.c.id == identity)).mappings().first()
+        return None if row is None else Asset(**row)
+
+    def search(self, *, words: str = "", kinds: tuple[str, ...] = (), favourite: bool = False, before: str = "",
+               oldest_first: bool = False, limit: int = 50) -> list[Asset]:  # fmt: skip
+        """Assets that hold all of the words, the newest first; `before` is the last id of the page before."""
+        query = sa.select(*_FIELDS).limit(limit)
+        query = query.order_by(assets.c.id if oldest_first else assets.c.id.desc())
+        for word in words.casefold().split():
+            query = query.where(assets.c.words.contains(word, autoescape=True))
+        query = query.where(assets.c.kind.in_(kinds)) if kinds else query
+        query = query.where(assets.c.favourite) if favourite else query
+        if before:
+            query = query.where(assets.c.id > before if oldest_first else assets.c.id < before)
+        with self.database.read() as connection:
+            return [Asset(**row) for row in connection.execute(query).mappings()]
+
+    def mark(self, identity: str, *, favourite: bool) -> Asset | None:
+        """Make an asset a favourite, or no more."""
+        with self.database.write() as connection:
+            connection.execute(assets.update().where(assets.c.id == identity).values(favourite=favourite))
+        return self.get(identity)
+
+    def delete(self, identity: str) -> bool:
+        """Forget an asset; whether there was one. Its file goes with the next sweep, if no other asset has it."""
+        with self.database.write() as connection:
+            return connection.execute(assets.delete().where(assets.c.id == identity)).rowcount == 1
+
+    def sweep(self, grace_seconds: float = SWEEP_GRACE_SECONDS) -> int:
+        """Remove files that no asset has, of deleted ones and of killed writers; how many.
+
+        Younger files stay: their asset may be about to be recorded.
+        """
+        removed = 0
+        for path in self.folder.glob("*/*"):
+            with self.database.read() as connection:
+                known = connection.execute(sa.select(assets.c.id).where(assets.c.sha256 == path.name).limit(1)).first()
+            with suppress(OSError):  # another server of the same folder may sweep, too
+                if known is None and time.time() - path.stat().st_mtime > grace_seconds:
+                    path.unlink()
+                    removed += 1
+        return removed

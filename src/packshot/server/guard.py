@@ -1,0 +1,84 @@
+"""A thread beside a worker's job: holds its lease, hears of its cancelling, and ends what takes too much."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NoReturn
+
+from packshot.server.queue import Job, LostError, Queue
+
+BEAT_SECONDS = 0.5
+GRACE_SECONDS = 5.0
+"""For a job to notice that it was cancelled."""
+
+OVER_LIMIT = 3
+"""Exit status of a worker whose job went over a limit or did not stop."""
+
+
+class Guard:
+    """Watches one job, from `with` to its end.
+
+    Args:
+        queue: of the job.
+        job: held by this process.
+        seconds: that it may take.
+        bytes_limit: of resident memory of the process.
+        quit_process: ends the process at once; for tests.
+    """
+
+    def __init__(
+        self, queue: Queue, job: Job, seconds: float, bytes_limit: int, quit_process: Callable[[int], Any] = os._exit
+    ) -> None:
+        self.queue, self.job, self.seconds, self.bytes_limit = queue, job, seconds, bytes_limit
+        self.cancelled = threading.Event()
+        self._quit, self._over = quit_process, threading.Event()
+        self._thread = threading.Thread(target=self._watch, name=f"guard of {job.id}", daemon=True)
+
+    def __enter__(self) -> Guard:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+                 ) -> None:  # fmt: skip
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        began, cancelled_at = time.monotonic(), None
+        while not self._over.wait(BEAT_SECONDS):
+            try:
+                if self.queue.renew(self.job) and cancelled_at is None:
+                    cancelled_at = time.monotonic()
+                    self.cancelled.set()
+                if cancelled_at is not None and time.monotonic() - cancelled_at > GRACE_SECONDS:
+                    self._end("cancelled", {"code": "cancelled", "detail": "cancelled"})
+                if time.monotonic() - began > self.seconds:
+                    detail = f"it ran longer than the {self.seconds:g} s that such jobs may take"
+                    self._end("failed", {"code": "too_long", "detail": detail})
+                if (used := resident_bytes()) > self.bytes_limit:
+                    detail = f"it took {used / 1e6:,.0f} MB; accepted: {self.bytes_limit / 1e6:,.0f} MB"
+                    self._end("failed", {"code": "too_much_memory", "detail": detail})
+            except LostError:
+                if not self._over.is_set():  # not just finished: another worker has it, and this one must not go on
+                    self._quit(OVER_LIMIT)
+                return
+
+    def _end(self, status: Any, error: Mapping[str, Any]) -> NoReturn:
+        if not self._over.is_set():
+            self.queue.fail(self.job, error, status)
+            self._quit(OVER_LIMIT)
+        raise LostError(self.job.id)
+
+
+def resident_bytes() -> int:
+    """Of this process; 0 where the system does not tell."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+    except (OSError, IndexError, ValueError):
+        return 0
+    return pages * os.sysconf("SC_PAGE_SIZE")

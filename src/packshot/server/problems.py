@@ -1,0 +1,100 @@
+"""Errors as RFC 9457 problem documents: one line for people, a code for programs, the request's id for the log."""
+
+from __future__ import annotations
+
+import logging
+import math
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from packshot.errors import InputError, MissingExtraError, PackshotError
+from packshot.server.queue import BusyError, ReusedKeyError
+
+MEDIA_TYPE = "application/problem+json"
+_log = logging.getLogger("packshot.server")
+_TITLES = {
+    400: "Bad request", 401: "No valid key", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
+    409: "Conflict", 413: "Too large", 415: "Unsupported media type", 422: "Not acceptable as it stands",
+    429: "Too much at once", 500: "A bug", 503: "Not ready",
+}  # fmt: skip
+
+
+class ProblemError(Exception):
+    """An answer that is a problem document.
+
+    Attributes:
+        status: of HTTP.
+        code: for programs; stays the same.
+        detail: one line for people.
+        more: further members.
+        headers: of the answer.
+    """
+
+    def __init__(self, status: int, code: str, detail: str, headers: dict[str, str] | None = None, **more: Any) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.more, self.headers = status, code, detail, more, headers or {}
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error in this form."""
+
+    @app.exception_handler(ProblemError)
+    async def problem(request: Request, error: ProblemError) -> JSONResponse:
+        return answer(request, error)
+
+    @app.exception_handler(PackshotError)
+    async def refused(request: Request, error: PackshotError) -> JSONResponse:
+        code = "missing_extra" if isinstance(error, MissingExtraError) else "refused"
+        status = 503 if isinstance(error, MissingExtraError) else 415 if isinstance(error, InputError) else 422
+        facts: dict[str, Any] = {"where": error.where, "got": error.got, "accepted": error.accepted}
+        return answer(request, ProblemError(status, code, str(error), **facts))
+
+    @app.exception_handler(BusyError)
+    async def busy(request: Request, error: BusyError) -> JSONResponse:
+        seconds = max(1, math.ceil(error.seconds))
+        detail = f"more is waiting than can be begun in time; try again in {seconds} s"
+        return answer(request, ProblemError(429, "busy", detail, {"Retry-After": str(seconds)}))
+
+    @app.exception_handler(ReusedKeyError)
+    async def reused(request: Request, error: ReusedKeyError) -> JSONResponse:
+        detail = "this Idempotency-Key came with another request before"
+        return answer(request, ProblemError(422, "idempotency_key_reused", detail))
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [{"where": ".".join(map(str, one["loc"])), "detail": one["msg"]} for one in error.errors()]
+        detail = "; ".join(f"{fault['where']}: {fault['detail']}" for fault in faults[:3])
+        return answer(request, ProblemError(422, "invalid", detail, faults=faults[:20]))
+
+    @app.exception_handler(HTTPException)
+    async def http(request: Request, error: HTTPException) -> JSONResponse:
+        code = _TITLES.get(error.status_code, "error").casefold().replace(" ", "_")
+        return answer(request, ProblemError(error.status_code, code, str(error.detail), dict(error.headers or {})))
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> JSONResponse:
+        _log.exception("a bug at %s %s", request.method, request.url.path, exc_info=error)
+        return answer(request, ProblemError(500, "bug", "a bug; the server's log has it under this request's id"))
+
+
+def answer(request: Request, error: ProblemError) -> JSONResponse:
+    """The problem document of an error."""
+    document = {
+        "type": f"urn:packshot:problem:{error.code}",
+        "title": _TITLES.get(error.status, "Error"),
+        "status": error.status,
+        "code": error.code,
+        "detail": error.detail,
+        "request_id": getattr(request.state, "request_id", None),
+        **error.more,
+    }
+    return JSONResponse(document, error.status, error.headers, MEDIA_TYPE)
+
+
+def not_found(what: str) -> ProblemError:
+    """For an id that is unknown."""
+    return ProblemError(404, "not_found", f"there is no such {what}")

@@ -1,0 +1,88 @@
+"""What an operator decides of a server. Knows no web framework and no database."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from packshot.errors import RequestError
+
+MEGABYTE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """A server's settings; plain values, since worker processes get them too.
+
+    Attributes:
+        home: folder of database, pictures, listings and trainings.
+        database: SQLAlchemy URL; empty for SQLite in `home`.
+        host: address that the server listens on.
+        port: of it; 0 for a free one.
+        quick_workers: processes for what a person waits for: pictures, edits, checks.
+        slow_workers: processes for listings and trainings, at lower priority.
+        longest_wait_seconds: quick jobs are refused, with 429 and Retry-After, when they would begin later than that.
+        most_slow_jobs: waiting listings and trainings, before more are refused likewise.
+        quick_job_seconds: a quick job that runs longer is stopped.
+        slow_job_seconds: a slow one.
+        job_bytes: resident memory of a worker; beyond it, its job is stopped.
+        upload_bytes: the largest file that is taken.
+        backend: that draws.
+        pack: of it, where a request names none.
+        producer: ContentProducer of AIGC labels.
+    """
+
+    home: Path
+    database: str = ""
+    host: str = "127.0.0.1"
+    port: int = 8333
+    quick_workers: int = 0
+    slow_workers: int = 1
+    longest_wait_seconds: float = 1.5
+    most_slow_jobs: int = 100
+    quick_job_seconds: float = 120.0
+    slow_job_seconds: float = 86_400.0
+    job_bytes: int = 3_000 * MEGABYTE
+    upload_bytes: int = 60 * MEGABYTE
+    backend: str = "embedded"
+    pack: str = "base"
+    producer: str = ""
+
+    def __post_init__(self) -> None:
+        """Check what can be out of range.
+
+        Raises:
+            RequestError: something is.
+        """
+        if not 0 <= self.port <= 65_535:
+            raise RequestError("--port", self.port, "0 to 65,535")
+        for name in ("quick_workers", "slow_workers"):
+            if not 0 <= getattr(self, name) <= 256:
+                raise RequestError(f"--{name.replace('_', '-')}", getattr(self, name), "0 to 256")
+
+    @property
+    def database_url(self) -> str:
+        """Where jobs and the gallery are kept."""
+        return self.database or f"sqlite:///{self.home / 'packshot.sqlite'}"
+
+    @property
+    def quick_processes(self) -> int:
+        """One for each core, unless said otherwise."""
+        return self.quick_workers or cores()
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

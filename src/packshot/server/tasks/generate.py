@@ -1,0 +1,109 @@
+"""Pictures from words."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from packshot.errors import RequestError
+from packshot.generation import GenerationRequest, open_backend
+from packshot.generation.interface import Backend
+from packshot.prompt import Prompt
+from packshot.provenance.generated import labelled
+from packshot.server.assets import Assets, NewAsset
+from packshot.server.settings import Settings
+from packshot.server.tasks.interface import Context, Outcome, file_of
+
+MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
+MOST_PICTURES = 16
+"""Of one job, so that nobody waits long behind another."""
+
+SECONDS_PER_PICTURE = 0.25
+"""Of a worker, drawing, labels and all; measured on two AVX2 cores by benchmarks/serve_load.py."""
+
+
+def understood(request: Mapping[str, Any], assets: Assets, settings: Settings) -> dict[str, Any]:
+    """Check a request before it is accepted, and say how its prompt was understood.
+
+    Args:
+        request: fields of `GenerationRequest`, but that `like`, and a `background` that is a picture, are ids of
+            assets; `format` png, jpg or webp; `pack` of the back-end.
+        assets: where those are looked up.
+        settings: of the server.
+
+    Raises:
+        PackshotError: it can't be drawn; says why.
+    """
+    wish = _wish(request, assets)
+    form = request.get("format", "png")
+    if form not in MEDIA_TYPES:
+        raise RequestError("format", f"'{form}'", ", ".join(MEDIA_TYPES))
+    if form == "jpg" and wish.background == "transparent":
+        raise RequestError("format", "jpg with a transparent background", "png or webp")
+    if wish.count > MOST_PICTURES:
+        raise RequestError("count", wish.count, f"1 to {MOST_PICTURES}; more in further requests, with other seeds")
+    prompt = _backend(settings.backend, request.get("pack") or settings.pack).check(wish)
+    return prompt.as_dict() if isinstance(prompt, Prompt) else {}
+
+
+def generate(request: Mapping[str, Any], context: Context) -> Outcome:
+    """Draw the pictures of a request."""
+    settings = context.settings
+    wish = _wish(request, context.assets)
+    form = request.get("format", "png")
+    backend = _backend(settings.backend, request.get("pack") or settings.pack)
+    named = {"like": request.get("like", ""), "background": request.get("background", wish.background)}
+    made: list[NewAsset] = []
+    pictures: list[dict[str, Any]] = []
+    context.progress(0, wish.count)
+    for result in backend.generate([wish]):
+        # Ids instead of this machine's paths, in the file too.
+        recipe = {**result.recipe, "request": {**wish.as_dict(), **named}}
+        name = f"picture-{result.index + 1:02}.{form}"
+        file = labelled(result.pixels, Path(name), recipe, producer=settings.producer)
+        details = {"recipe": recipe, "prompt": dict(result.prompt), "labels": dict(file.record)}
+        words = " ".join([wish.prompt, *_spoken(result.prompt)]).casefold()
+        size = (result.pixels.shape[1], result.pixels.shape[0])
+        made.append(NewAsset("generated", name, MEDIA_TYPES[form], file.data, size, words, details))
+        pictures.append({"index": result.index, "seed": wish.seed})
+        context.progress(len(made), wish.count)
+    return Outcome({"pictures": pictures, "prompt": made[0].details["prompt"] if made[0].details else {}}, made)
+
+
+def expected_seconds(request: Mapping[str, Any]) -> float:
+    """Of a worker's time."""
+    side = request.get("size", 256) / 256
+    return float(SECONDS_PER_PICTURE * request.get("count", 4) * max(1.0, 0.7 + 0.3 * side * side))
+
+
+def warm(settings: Settings) -> None:
+    """Draw once, so that the first picture somebody waits for is quick."""
+    backend = _backend(settings.backend, settings.pack)
+    for result in backend.generate([GenerationRequest("red shoe", count=1)]):
+        labelled(result.pixels, Path("warm.png"), result.recipe)
+
+
+@lru_cache(maxsize=3)
+def _backend(name: str, pack: str) -> Backend:
+    if "/" in pack or "\\" in pack or pack.startswith("."):
+        raise RequestError("pack", f"'{pack[:80]}'", "the name of an installed pack; GET /v1/packs lists them")
+    return open_backend(name, pack)
+
+
+def _wish(request: Mapping[str, Any], assets: Assets) -> GenerationRequest:
+    known = {field.name for field in dataclasses.fields(GenerationRequest)}
+    values = {key: value for key, value in request.items() if key in known}
+    if values.get("like"):
+        values["like"] = str(file_of(assets, values["like"], "like")[1])
+    background = str(values.get("background", ""))
+    if background and background not in ("white", "transparent") and not background.startswith("#"):
+        values["background"] = str(file_of(assets, background, "background")[1])
+    return GenerationRequest(**values)
+
+
+def _spoken(prompt: Mapping[str, Any]) -> list[str]:
+    slots = prompt.get("slots") or {}
+    return [str(value).replace("_", " ") for value in slots.values() if value]

@@ -1,0 +1,122 @@
+"""A worker process: takes jobs of one lane from the queue, one after the other, until its parent is gone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import threading
+import time
+import traceback
+from collections.abc import Mapping
+from typing import Any
+
+from packshot.errors import PackshotError
+from packshot.server.assets import Assets
+from packshot.server.database import Database
+from packshot.server.guard import Guard
+from packshot.server.queue import Job, LostError, Queue
+from packshot.server.settings import Settings
+from packshot.server.tables import workers
+from packshot.server.tasks.interface import CancelledJobError, Context, Outcome
+from packshot.server.tasks.table import TASKS
+
+IDLE_SECONDS = 0.02
+"""Between two looks at an empty queue; a tenth of a picture's time."""
+
+_NICE = 10
+_log = logging.getLogger("packshot.worker")
+
+
+class JobContext:
+    """A job's `Context` in a worker."""
+
+    def __init__(self, settings: Settings, assets: Assets, queue: Queue, job: Job, guard: Guard) -> None:
+        self.settings, self.assets, self.job_id = settings, assets, job.id
+        self._queue, self._job, self._guard = queue, job, guard
+
+    def progress(self, done: float, total: float, stage: str = "") -> None:
+        """See `Context.progress`."""
+        if self._guard.cancelled.is_set():
+            raise CancelledJobError(self.job_id)
+        self._queue.progress(self._job, done, total, stage)
+
+
+def main(settings: Settings, name: str, lane: str) -> None:
+    """Work until the parent process ends or asks to stop.
+
+    Args:
+        settings: of the server.
+        name: of this worker, unlike any other's.
+        lane: whose jobs it does.
+    """
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    stopping = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the server's to handle
+    if lane == "slow":
+        os.nice(_NICE)
+    database = Database(settings.database_url)
+    queue, assets = Queue(database), Assets(database, settings.home)
+    for task in TASKS.values():
+        if task.lane == lane and task.warm is not None:
+            task.warm(settings)
+    _say_ready(database, name, lane)
+    while not stopping.is_set():
+        job = queue.claim(lane, name)
+        if job is None:
+            stopping.wait(IDLE_SECONDS)
+        else:
+            do(job, settings, queue, assets)
+
+
+def do(job: Job, settings: Settings, queue: Queue, assets: Assets) -> None:
+    """Do one job and record its end, unless it was taken away meanwhile."""
+    seconds = settings.quick_job_seconds if job.lane == "quick" else settings.slow_job_seconds
+    try:
+        with Guard(queue, job, seconds, settings.job_bytes) as guard:
+            context = JobContext(settings, assets, queue, job, guard)
+            _record(_outcome(job, context), job, queue, assets)
+    except LostError:
+        _log.warning("job %s was taken away", job.id)
+
+
+def _outcome(job: Job, context: Context) -> Outcome | tuple[str, dict[str, Any]]:
+    """What a job made, or the status and error that it ends with."""
+    try:
+        return TASKS[job.kind].run(job.request, context)
+    except LostError:
+        raise
+    except CancelledJobError:
+        return "cancelled", {"code": "cancelled", "detail": "cancelled"}
+    except PackshotError as error:
+        where = {"where": error.where, "got": error.got, "accepted": error.accepted}
+        return "failed", {"code": "refused", "detail": str(error), **where}
+    except Exception as error:  # a bug in one job must not end the worker for the others
+        _log.exception("job %s met a bug", job.id)
+        detail = f"a bug: {type(error).__name__}"  # what it says may hold paths; the log has it all
+        return "failed", {"code": "bug", "detail": detail, "trace": traceback.format_exc()}
+
+
+def _record(outcome: Outcome | tuple[str, Mapping[str, Any]], job: Job, queue: Queue, assets: Assets) -> None:
+    if isinstance(outcome, tuple):
+        status, error = outcome
+        queue.fail(job, error, "cancelled" if status == "cancelled" else "failed")
+        return
+    for new in outcome.assets:
+        assets.store(new.data)  # before the transaction, which is to be short
+    with queue.database.write() as connection:
+        kept = [assets.add(connection, new, job.id).id for new in outcome.assets]
+        queue.finish(connection, job, {**outcome.result, "assets": kept})
+
+
+def _say_ready(database: Database, name: str, lane: str) -> None:
+    with database.write() as connection:
+        connection.execute(workers.insert().values(id=name, lane=lane, beat=time.time(), ready=True))
+
+
+def _end_with(parent: int) -> None:
+    """A killed server leaves no workers behind."""
+    while os.getppid() == parent:
+        time.sleep(0.2)
+    os._exit(1)
