@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
+import postgresql
 import pytest
 from listing_tables import split
 
@@ -19,57 +14,20 @@ from packshot.errors import InputError
 from packshot.listing.intake import open_products, read_products
 from packshot.listing.tables import open_table
 
-PROGRAMS = [shutil.which("initdb") or "", *map(str, Path("/usr/lib/postgresql").glob("*/bin/initdb"))]
-
-
-def unprivileged() -> dict[str, object]:
-    """PostgreSQL refuses to run as root; Debian's package comes with a user for it."""
-    return {"user": "postgres", "group": "postgres", "extra_groups": []} if os.geteuid() == 0 else {}
-
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server() -> Iterator[str]:
     """URL of a server whose only data is a shop."""
-    pytest.importorskip("psycopg")
-    initdb = next((Path(name) for name in PROGRAMS if name), None)
-    if initdb is None:
-        pytest.skip("needs PostgreSQL: apt-get install postgresql")
-    folder = Path(tempfile.mkdtemp(prefix="packshot-"))  # pytest's folder is closed to other users
-    if os.geteuid() == 0:
-        shutil.chown(folder, "postgres", "postgres")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    log = folder / "log"
-    try:
-        command = [initdb, "-D", folder / "data", "-A", "trust", "-U", "shop", "-E", "UTF8", "--locale=C", "--no-sync"]
-        subprocess.run(command, check=True, capture_output=True, cwd=folder, **unprivileged())  # type: ignore[call-overload]
-        options = ["-h", "127.0.0.1", "-p", str(port), "-k", "", "-c", "fsync=off"]
-        command = [initdb.with_name("postgres"), "-D", folder / "data", *options]
-        with open(log, "wb") as output:
-            process = subprocess.Popen(command, stdout=output, stderr=output, cwd=folder, **unprivileged())  # type: ignore[call-overload]
-        try:
-            yield filled(f"127.0.0.1:{port}", log)
-        finally:
-            process.terminate()
-            process.wait(30)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with postgresql.running() as address:
+        fill(address)
+        yield f"postgresql://shop:secret@{address}/postgres"
 
 
-def filled(address: str, log: Path) -> str:
-    """Wait for the server, then make the shop."""
+def fill(address: str) -> None:
+    """Make the shop."""
     import psycopg
 
-    deadline = time.monotonic() + 60
-    while True:
-        try:
-            connection = psycopg.connect(f"postgresql://shop@{address}/postgres", autocommit=True)
-            break
-        except psycopg.OperationalError:
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-    with connection:
+    with psycopg.connect(f"postgresql://shop@{address}/postgres", autocommit=True) as connection:
         connection.execute("create schema shop")
         connection.execute(
             "create table shop.goods (sku numeric primary key, 品名 text, 颜色 text, changed timestamptz default now())"
@@ -78,7 +36,6 @@ def filled(address: str, log: Path) -> str:
             "insert into shop.goods select n, '红色运动鞋 ' || n, '红色' from generate_series(3000, 1, -1) n"
         )
         connection.execute("insert into shop.goods values (0, null, null)")
-    return f"postgresql://shop:secret@{address}/postgres"
 
 
 def test_a_table_streams_in_the_order_of_its_key(server: str) -> None:

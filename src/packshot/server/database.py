@@ -56,10 +56,14 @@ class Database:
         config = Config()
         config.set_main_option("script_location", str(resources.files("packshot.server").joinpath("migrations")))
         with self.write() as connection:
-            if self.engine.dialect.name == "postgresql":
-                connection.execute(sa.text("SELECT pg_advisory_xact_lock(7225483)"))
+            self.one_at_a_time(connection, "migrate")
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
+
+    def one_at_a_time(self, connection: Connection, what: str) -> None:
+        """From here to the end of the transaction nobody else does the same; SQLite has one writer anyway."""
+        if self.engine.dialect.name == "postgresql":
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(sa.func.hashtext(f"packshot {what}"))))
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NoReturn
+from typing import Any
 
-from packshot.server.queue import Job, LostError, Queue
+from packshot.server.queue import Job, LostError, Queue, Status
 
 BEAT_SECONDS = 0.5
 GRACE_SECONDS = 5.0
@@ -35,7 +35,7 @@ class Guard:
         self, queue: Queue, job: Job, seconds: float, bytes_limit: int, quit_process: Callable[[int], Any] = os._exit
     ) -> None:
         self.queue, self.job, self.seconds, self.bytes_limit = queue, job, seconds, bytes_limit
-        self.cancelled = threading.Event()
+        self.cancelled, self._cancelled_at = threading.Event(), 0.0
         self._quit, self._over = quit_process, threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"guard of {job.id}", daemon=True)
 
@@ -49,30 +49,32 @@ class Guard:
         self._thread.join()
 
     def _watch(self) -> None:
-        began, cancelled_at = time.monotonic(), None
+        began = time.monotonic()
         while not self._over.wait(BEAT_SECONDS):
             try:
-                if self.queue.renew(self.job) and cancelled_at is None:
-                    cancelled_at = time.monotonic()
+                if self.queue.renew(self.job) and not self.cancelled.is_set():
+                    self._cancelled_at = time.monotonic()
                     self.cancelled.set()
-                if cancelled_at is not None and time.monotonic() - cancelled_at > GRACE_SECONDS:
-                    self._end("cancelled", {"code": "cancelled", "detail": "cancelled"})
-                if time.monotonic() - began > self.seconds:
-                    detail = f"it ran longer than the {self.seconds:g} s that such jobs may take"
-                    self._end("failed", {"code": "too_long", "detail": detail})
-                if (used := resident_bytes()) > self.bytes_limit:
-                    detail = f"it took {used / 1e6:,.0f} MB; accepted: {self.bytes_limit / 1e6:,.0f} MB"
-                    self._end("failed", {"code": "too_much_memory", "detail": detail})
+                if (over := self._over_limit(time.monotonic() - began)) is not None:
+                    self.queue.fail(self.job, over[1], over[0])
+                    self._quit(OVER_LIMIT)
+                    return
             except LostError:
                 if not self._over.is_set():  # not just finished: another worker has it, and this one must not go on
                     self._quit(OVER_LIMIT)
                 return
 
-    def _end(self, status: Any, error: Mapping[str, Any]) -> NoReturn:
-        if not self._over.is_set():
-            self.queue.fail(self.job, error, status)
-            self._quit(OVER_LIMIT)
-        raise LostError(self.job.id)
+    def _over_limit(self, seconds: float) -> tuple[Status, dict[str, Any]] | None:
+        """How the job is to end now, if it is."""
+        if self.cancelled.is_set() and time.monotonic() - self._cancelled_at > GRACE_SECONDS:
+            return "cancelled", {"code": "cancelled", "detail": "cancelled"}
+        if seconds > self.seconds:
+            detail = f"it ran longer than the {self.seconds:g} s that such jobs may take"
+            return "failed", {"code": "too_long", "detail": detail}
+        if (used := resident_bytes()) > self.bytes_limit:
+            detail = f"it took {used / 1e6:,.0f} MB; accepted: {self.bytes_limit / 1e6:,.0f} MB"
+            return "failed", {"code": "too_much_memory", "detail": detail}
+        return None
 
 
 def resident_bytes() -> int:

@@ -26,6 +26,9 @@ TRIES = 3
 
 LEASE_SECONDS = 10.0
 
+PACE_SECONDS, PACE_JOBS = 60.0, 16
+"""How far back one looks for how long jobs take, and at how many."""
+
 
 class BusyError(Exception):
     """More waits than the operator allows.
@@ -138,6 +141,7 @@ class Queue:
             ReusedKeyError: the key belongs to another request.
         """
         with self.database.write() as connection:
+            self.database.one_at_a_time(connection, "submit")
             if new.idempotency is not None and (known := _known(connection, new)) is not None:
                 return known, False
             _insist_on_room(connection, new.lane, room)
@@ -191,7 +195,7 @@ class Queue:
         """Jobs by (lane, status)."""
         query = sa.select(jobs.c.lane, jobs.c.status, sa.func.count()).group_by(jobs.c.lane, jobs.c.status)
         with self.database.read() as connection:
-            return {(lane, status): count for lane, status, count in connection.execute(query).tuples()}
+            return {(lane, status): count for lane, status, count in connection.execute(query)}
 
     # ---- For workers --------------------------------------------------------------------------------------------
 
@@ -304,13 +308,27 @@ def _insist_on_room(connection: Connection, lane: str, room: Room) -> None:
         sa.func.coalesce(sa.func.sum(jobs.c.expected_seconds).filter(jobs.c.status == "queued"), 0.0),
         sa.func.coalesce(sa.func.sum(jobs.c.expected_seconds).filter(jobs.c.status == "running"), 0.0),
     ).where(jobs.c.lane == lane, jobs.c.status.in_(("queued", "running")))
-    waiting, queued_seconds, running_seconds = connection.execute(query).one().tuple()
+    waiting, queued_seconds, running_seconds = connection.execute(query).one()
     workers = max(1, room.workers)
-    wait = (queued_seconds + running_seconds / 2) / workers
+    wait = _pace(connection, lane) * (queued_seconds + running_seconds / 2) / workers
     if waiting and room.longest_wait_seconds is not None and wait > room.longest_wait_seconds:
         raise BusyError(max(0.1, wait - room.longest_wait_seconds / 2))
     if room.most_jobs is not None and waiting >= room.most_jobs:
         raise BusyError(60.0)
+
+
+def _pace(connection: Connection, lane: str) -> float:
+    """What jobs lately took over what they were expected to: machines differ, and are busy with other things."""
+    recent = (
+        sa.select((jobs.c.finished - jobs.c.started).label("took"), jobs.c.expected_seconds.label("expected"))
+        .where(jobs.c.lane == lane, jobs.c.status == "done", jobs.c.finished > time.time() - PACE_SECONDS)
+        .order_by(jobs.c.finished.desc())
+        .limit(PACE_JOBS)
+        .subquery()
+    )
+    query = sa.select(sa.func.count(), sa.func.sum(recent.c.took), sa.func.sum(recent.c.expected))
+    count, took, expected = connection.execute(query).one()
+    return min(max(took / expected, 0.1), 10.0) if count >= PACE_JOBS // 2 and expected else 1.0
 
 
 def _one(connection: Connection, identity: str) -> Job:

@@ -40,7 +40,7 @@ class Settings:
     port: int = 8333
     quick_workers: int = 0
     slow_workers: int = 1
-    longest_wait_seconds: float = 1.5
+    longest_wait_seconds: float = 1.0
     most_slow_jobs: int = 100
     quick_job_seconds: float = 120.0
     slow_job_seconds: float = 86_400.0

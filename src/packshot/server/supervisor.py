@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import socket
 import threading
@@ -49,7 +50,13 @@ class Supervisor:
         self._thread = threading.Thread(target=self._watch, name="supervisor", daemon=True)
 
     def start(self) -> None:
-        """Begin; returns at once."""
+        """Begin; returns at once. What an earlier server of this machine held when it was killed is queued again."""
+        with self.database.read() as connection:
+            known = [row.id for row in connection.execute(sa.select(workers.c.id))]
+        dead = [name for name in known if _is_of_dead_server(name)]
+        for job in self.queue.reap(dead):
+            _log.warning("job %s lost its worker with its server", job)
+        self._forget(dead)
         self._thread.start()
 
     def stop(self, seconds: float = 10.0) -> None:
@@ -104,7 +111,7 @@ class Supervisor:
             place.process.close()
             place.process = None
         if place.process is None and now >= place.not_before:
-            place.name = f"{socket.gethostname()[:40]}-{place.lane}-{secrets.token_hex(6)}"
+            place.name = f"{_host()}/{os.getpid()}/{place.lane}-{secrets.token_hex(6)}"
             arguments = (self.settings, place.name, place.lane)
             place.process = get_context("spawn").Process(target=main, args=arguments, daemon=True)
             place.process.start()
@@ -115,3 +122,22 @@ class Supervisor:
         if names:
             with self.database.write() as connection:
                 connection.execute(workers.delete().where(workers.c.id.in_(names)))
+
+
+def _host() -> str:
+    return socket.gethostname()[:40].replace("/", "_")
+
+
+def _is_of_dead_server(worker: str) -> bool:
+    """Whether a worker's name says that its server ran here, and runs no more."""
+    host, _, rest = worker.partition("/")
+    pid = rest.partition("/")[0]
+    if host != _host() or not pid.isdigit():
+        return False
+    try:
+        os.kill(int(pid), 0)
+    except ProcessLookupError:
+        return True
+    except PermissionError:
+        pass
+    return False

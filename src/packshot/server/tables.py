@@ -33,6 +33,7 @@ jobs = sa.Table(
     sa.Column("version", sa.Integer, nullable=False),
     sa.Index("jobs_next", "lane", "status", "priority", "id"),
     sa.Index("jobs_lease", "status", "lease"),
+    sa.Index("jobs_recent", "lane", "finished"),
 )
 """Times are seconds since 1970 (UTC). `version` grows with every change, so that waiting is comparing numbers."""
 

@@ -36,6 +36,7 @@ def upgrade() -> None:
     )
     op.create_index("jobs_next", "jobs", ["lane", "status", "priority", "id"])
     op.create_index("jobs_lease", "jobs", ["status", "lease"])
+    op.create_index("jobs_recent", "jobs", ["lane", "finished"])
     op.create_table(
         "assets",
         sa.Column("id", sa.String(40), primary_key=True),
