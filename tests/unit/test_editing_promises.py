@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
+from view_packs import write_mirror_pack
 
 from packshot.editing.certificate import verify
 from packshot.editing.files import Job, Wish, edit
@@ -26,6 +27,7 @@ EXAMPLES = {
     "flip": "",
     "turn": "9",
     "tilt": "15",
+    "view": "20 pack={pack}",
     "erase": "{mask}",
     "enlarge": "2 by=plain",
     "fit": "300x260 scale=1",
@@ -51,6 +53,7 @@ def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     mask = np.zeros((200, 240), np.uint8)
     mask[100:112, 70:90] = 255
     Image.fromarray(mask).save(folder / "mask.png")
+    write_mirror_pack(folder / "mirror")
     return folder / "photo.png"
 
 
@@ -67,7 +70,7 @@ def test_every_operation_says_what_it_does_and_takes(name: str) -> None:
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_an_operation_keeps_what_it_promises_and_the_certificate_verifies(photo: Path, name: str) -> None:
-    words = EXAMPLES[name].format(mask=photo.with_name("mask.png"))
+    words = EXAMPLES[name].format(mask=photo.with_name("mask.png"), pack=photo.with_name("mirror"))
     target = photo.with_name(f"{name}.png")
     first = parse_step(name, words)
     ground = () if name == "background" else (parse_step("background", "#808890"),)

@@ -173,3 +173,12 @@ def test_nothing_known_and_nonsense_are_one_line() -> None:
         origin.of_kind("photo")
     with pytest.raises(InputError, match="certificate"):
         origin.of_certificate({"steps": [1]})
+
+
+@pytest.mark.parametrize(
+    ("op", "expected"), [("background", origin.COMPOSITE), ("erase", origin.COMPOSITE), ("view", origin.GENERATED)]
+)
+def test_what_a_model_put_into_a_picture_counts_as_made_by_it(op: str, expected: str) -> None:
+    stated = {**certificate((op, {"to": "text: a table", "by": "diffusers:folder"})), "models": [{"op": op}]}
+    found = origin.of_certificate(stated)
+    assert found is not None and found.source_type == expected

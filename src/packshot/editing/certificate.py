@@ -26,6 +26,7 @@ from packshot.editing.scene import Bytes, Made, Reduction
 from packshot.errors import InputError
 from packshot.images import Layers, open_layers, read_file
 from packshot.provenance.carrying import Said, account, said_by
+from packshot.provenance.origin import VIEW
 
 Document = Mapping[str, Any]
 
@@ -140,7 +141,9 @@ def _generative(steps: Sequence[Document]) -> list[str]:
     """The operations whose models are in the picture: of places, only the last one is."""
     places = [number for number, step in enumerate(steps) if step["op"] == "background"]
     shown = [step for number, step in enumerate(steps) if step["op"] != "background" or number == places[-1]]
-    return [str(step["op"]) for step in shown if str(step["arguments"].get("by")).startswith(PREFIX)]
+    return [
+        str(step["op"]) for step in shown if step["op"] == VIEW or str(step["arguments"].get("by")).startswith(PREFIX)
+    ]
 
 
 def steps_of(edited: Edited) -> list[dict[str, Any]]:

@@ -56,6 +56,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("flip", "angle", "nothing"),
         Operation("turn", "angle", "nothing"),
         Operation("tilt", "angle", "nothing"),
+        Operation("view", "view", "nothing", needs_cut=True),
         Operation("erase", "erase", "elsewhere"),
         Operation("enlarge", "enlarge", "nothing"),
         Operation("fit", "frame", "product", needs_cut=True),

@@ -41,6 +41,9 @@ _RANK = (
 )
 """The least made first. A term that stands in a picture is never replaced by one before it."""
 
+VIEW = "view"
+"""The operation whose model draws the product itself anew."""
+
 _KIND_OF = {GENERATED: "generated", COMPOSITE: "composite", DRAWN: "composite"}
 
 
@@ -104,6 +107,10 @@ def of_certificate(certificate: Mapping[str, Any] | None) -> Origin | None:
     before = _before(certificate.get("origin"), names)
     grounds = [_ground(str(values.get("to", ""))) for name, values in steps if name == "background"]
     found = Origin("edited", ENHANCED, "its certificate", names)
+    by_models = [str(made.get("op")) for made in certificate.get("models") or []]
+    if by_models:
+        term = GENERATED if VIEW in by_models else COMPOSITE
+        found = Origin(_KIND_OF[term], term, f"its certificate: {', '.join(by_models)} by a model", names)
     for term in grounds:
         told = Origin(_KIND_OF.get(term, "edited"), term, "its certificate", names)
         found = strongest([found, told])
