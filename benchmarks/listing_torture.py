@@ -217,9 +217,7 @@ def through(command: list[str], kills: int, seconds: float, seed: int) -> Counte
     dice, done = random.Random(seed), Counter[str]()
     while True:
         whole = [sys.executable, "-m", "packshot", *command]
-        process = subprocess.Popen(
-            whole, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-        )
+        process = subprocess.Popen(whole, start_new_session=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         while sum(done.values()) < kills and process.poll() is None:
             done[killed(process, dice, seconds)] += 1
             done.pop("", None)

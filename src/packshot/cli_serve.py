@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from packshot.errors import MissingExtraError, RequestError
+
+if TYPE_CHECKING:
+    from packshot.server.settings import Settings
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -29,6 +32,10 @@ def serve(
     producer: Annotated[
         str, typer.Option(help="Your name or code: ContentProducer of AIGC labels.", envvar="PACKSHOT_PRODUCER")
     ] = "",
+    replicas: Annotated[
+        int, typer.Option(help="Servers on a Ray cluster, with one database and queue; 0 for one here, without Ray.")
+    ] = 0,
+    ray_address: Annotated[str, typer.Option(help="Of that cluster; one of this machine if left out.")] = "",
 ) -> None:
     """Open a page for making listings, and a REST API, on this machine."""
     for module in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cv2"):
@@ -45,5 +52,24 @@ def serve(
     )  # fmt: skip
     if not settings.on_loopback:
         raise RequestError("--host", host, "127.0.0.1: other addresses need keys, which are not there yet")
+    if replicas or ray_address:
+        _replicate(settings, ray_address, replicas)
+        return
     typer.echo(f"packshot: http://{host}:{port} (API: /docs)", err=True)
     uvicorn.run(create_app(settings), host=host, port=port, log_level="warning")
+
+
+def _replicate(settings: Settings, address: str, replicas: int) -> None:
+    """Serve by replicas until Ctrl-C; on a cluster with an address they stay, and the command may be repeated."""
+    import threading
+
+    from packshot.server.replicas import Cluster, deploy, stop
+
+    deploy(settings, Cluster(address, replicas))
+    typer.echo(f"packshot: {replicas} replicas at http://{settings.host}:{settings.port}", err=True)
+    if address:
+        return
+    try:
+        threading.Event().wait()
+    except KeyboardInterrupt:
+        stop()
