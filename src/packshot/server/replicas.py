@@ -50,7 +50,7 @@ def deploy(settings: Settings, cluster: Cluster, environment: Mapping[str, str] 
         raise RequestError("--database", settings.database or "SQLite", "postgresql://…, which replicas can share")
     if cluster.replicas < 1:
         raise RequestError("--replicas", cluster.replicas, "1 or more")
-    ray, serve = _ray(cluster)
+    ray, serve = _ray()
     try:
         ray.init(
             address=cluster.address or None, ignore_reinit_error=True, include_dashboard=False, log_to_driver=False
@@ -71,9 +71,7 @@ def deploy(settings: Settings, cluster: Cluster, environment: Mapping[str, str] 
 
 def stop() -> None:
     """End the replicas, and the cluster of this machine if there is one."""
-    import ray
-    from ray import serve
-
+    ray, serve = _ray()
     serve.shutdown()
     ray.shutdown()
 
@@ -87,7 +85,7 @@ def _builder(settings: Settings) -> Any:
     return build
 
 
-def _ray(cluster: Cluster) -> tuple[Any, Any]:
+def _ray() -> tuple[Any, Any]:
     try:
         import ray
         from ray import serve
