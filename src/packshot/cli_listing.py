@@ -85,7 +85,7 @@ def check(
 def listing(
     catalogue: Annotated[str, typer.Argument(help="Table of products: CSV, XLSX, JSON lines, a database's URL …")],
     channels: Annotated[str, typer.Option(metavar="NAME[,NAME...]", help="amazon-main, taobao-main, shopify …")],
-    out: Annotated[Path, typer.Option(help="Folder of the run; the same command resumes what is there.")],
+    out: Annotated[str, typer.Option(help="Folder of the run, or s3://bucket/folder; repeat the command to resume.")],
     photos: Annotated[Path | None, typer.Option(help="Folder of the photos; without, that of the table.")] = None,
     words_only: Annotated[bool, typer.Option("--words-only", help="No product has a photo: draw all.")] = False,
     columns: Annotated[str, typer.Option(help="Where a column is not guessed: title=品名,photo=图片.")] = "",
@@ -130,7 +130,6 @@ def listing(
     if dry_run:
         _tell_plan(foreseen(job, workers=processes, only_failures=only_failures), as_json)
         return
-    writable_folder(out)
     tally = run(job, workers=processes, only_failures=only_failures, progress=_Told())
     _tell_run(job, tally, as_json)
     if not tally.clean:
@@ -170,15 +169,16 @@ def _tell_run(job: Job, tally: Tally, as_json: bool) -> None:
     from packshot.listing.journal import FAILURES, MANIFEST
 
     if as_json:
-        typer.echo(dump({**tally.as_dict(), "out": str(job.out)}))
+        typer.echo(dump({**tally.as_dict(), "out": job.out.shown()}))
         return
     again = f", {tally.known:,} failed before (--only-failures tries them again)" if tally.known else ""
+    there = tally.there + tally.made
     typer.echo(
-        f"{job.out / MANIFEST}: {tally.there + tally.made:,} of {tally.total:,} pictures, {tally.made:,} of them new; "
+        f"{job.out.shown(MANIFEST)}: {there:,} of {tally.total:,} pictures, {tally.made:,} of them new; "
         f"{tally.failed:,} failed{again}; {tally.lost:,} rows, photos or pictures of sets lost"
     )
     if not tally.clean:
-        typer.echo(f"packshot: what is missing, and why: {job.out / FAILURES}", err=True)
+        typer.echo(f"packshot: what is missing, and why: {job.out.shown(FAILURES)}", err=True)
 
 
 def _need_opencv() -> None:

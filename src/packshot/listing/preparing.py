@@ -17,6 +17,7 @@ from packshot.listing.plan import Target, plan
 from packshot.listing.products import Problem, Product
 from packshot.listing.run import Job, digest_of, split
 from packshot.listing.sets import load_sets
+from packshot.listing.store import LocalStore, Store, open_store
 from packshot.listing.tables import open_table
 from packshot.provenance.labelling import UNNAMED
 from packshot.provenance.policy import load_policy
@@ -31,7 +32,7 @@ class Wanted:
 
     catalogue: str
     channels: tuple[str, ...]
-    out: Path
+    out: str
     photos: Path | None = None
     words_only: bool = False
     columns: str = ""
@@ -52,6 +53,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
     Raises:
         PackshotError: what the user has to mend before anything can be made.
     """
+    out = open_store(wanted.out)
     known = load_channels(wanted.rules)
     channels = {name: _portable(find_channel(name, known)) for name in wanted.channels}
     policy = load_policy(wanted.policy)
@@ -64,7 +66,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
         photos=wanted.photos,
         words_only=wanted.words_only,
     )
-    _apart(wanted.out, catalogue)
+    _apart(out, catalogue)
     products: list[Product] = []
     problems: list[Problem] = []
     for item in read_products(catalogue):
@@ -79,7 +81,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
         recipe=_recipe(wanted, setting, draws),
     )
     planned, refused = split(items)
-    return Job(wanted.out, setting, planned, [*problems, *refused]), catalogue.lines()
+    return Job(out, setting, planned, [*problems, *refused]), catalogue.lines()
 
 
 def _portable(channel: Channel) -> Channel:
@@ -106,7 +108,10 @@ def _recipe(wanted: Wanted, setting: Setting, draws: bool) -> dict[str, object]:
     }
 
 
-def _apart(out: Path, catalogue: Catalogue) -> None:
+def _apart(out: Store, catalogue: Catalogue) -> None:
     """Refuse to write among the photos, where the next run would take pictures for photos."""
-    if catalogue.photos is not None and out.resolve().is_relative_to(Path(catalogue.photos.root).resolve()):
-        raise RequestError("--out", f"{out}, inside the folder of the photos {catalogue.photos.root}", "one outside")
+    if catalogue.photos is None or not isinstance(out, LocalStore):
+        return
+    if out.folder.resolve().is_relative_to(catalogue.photos.root.resolve()):
+        got = f"{out.shown()}, inside the folder of the photos {catalogue.photos.root}"
+        raise RequestError("--out", got, "one outside")

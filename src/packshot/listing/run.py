@@ -1,4 +1,4 @@
-"""A listing run: from a catalogue to a folder of pictures with its manifest, resumable whenever it was stopped.
+"""A listing run: from a catalogue to a store of pictures with its manifest, resumable whenever it was stopped.
 
 Pictures are written first, whole or not at all; then one process adds the picture's line to the manifest. A picture is
 there when its line and its file agree, so whatever a killed run leaves half done is made again, and nothing twice.
@@ -20,22 +20,21 @@ from typing import Any
 
 from packshot.editing.files import certificate_path
 from packshot.errors import MissingExtraError, OutputError, PackError, PackshotError
-from packshot.images import canonical_json, write_atomically
+from packshot.images import canonical_json
 from packshot.listing.journal import (
     FAILURES,
     MANIFEST,
     Line,
-    alone,
     append,
     made_before,
     read_lines,
     rewrite,
-    without_partial_files,
 )
 from packshot.listing.making import Made, RefusedError, Setting, make, reason_of
 from packshot.listing.plan import PlannedPicture, Refused
 from packshot.listing.pool import LocalPool, WorkerDiedError
 from packshot.listing.products import Problem
+from packshot.listing.store import Journal, Store, Written
 
 USUAL_SECONDS = {"photo": 1.5, "crop": 1.5, "recolour": 3.0, "words": 2.5}
 """For one picture on one core, by means: for estimates as long as the folder has no times of its own."""
@@ -48,13 +47,13 @@ class Job:
     """What a run shall make.
 
     Attributes:
-        out: folder.
+        out: where the pictures go.
         setting: what all pictures depend on.
         planned: pictures.
         lost: rows, photos and pictures of sets of which nothing will be made.
     """
 
-    out: Path
+    out: Store
     setting: Setting
     planned: Sequence[PlannedPicture]
     lost: Sequence[Problem | Refused]
@@ -115,34 +114,34 @@ def run(job: Job, *, workers: int, only_failures: bool = False, progress: Progre
     """Make what is missing.
 
     Args:
-        job: see there; its folder exists.
+        job: see there.
         workers: processes.
         only_failures: try again what failed before, and nothing else.
         progress: called after every picture.
 
     Raises:
-        OutputError: the folder can't be written to, or another run writes there. What was made stays; run again.
+        OutputError: the store can't be written to, or another run writes there. What was made stays; run again.
         PackshotError: something is missing that every picture needs.
     """
-    with alone(job.out):
-        without_partial_files(job.out)
-        there, failed = _before(job, write=True)
+    with job.out.alone() as journal:
+        kept, there, failed = _before(job)
+        rewrite(journal, MANIFEST, kept.values())
         todo = _todo(job, there, failed, only_failures)
-        known = sum(key not in {picture.key for picture in todo} for key in failed)
+        known = len(failed.keys() - {picture.key for picture in todo})
         lost = [_lost(each) for each in job.lost]
-        rewrite(job.out / FAILURES, [*lost, *failed.values()])
+        rewrite(journal, FAILURES, [*lost, *failed.values()])
         tally = Tally(len(job.planned), len(there), known, len(todo), len(lost), time.monotonic())
         pool = LocalPool(partial(_make_one, job.out, job.setting), _one_thread, max(1, min(workers, len(todo))))
         for picture, answer in pool.results(todo):
-            _note(job.out, picture, answer, failed, tally)
+            _note(journal, picture, answer, failed, tally)
             progress(tally)
-        rewrite(job.out / FAILURES, [*lost, *failed.values()])
+        rewrite(journal, FAILURES, [*lost, *failed.values()])
         return tally
 
 
 def foreseen(job: Job, *, workers: int, only_failures: bool = False) -> dict[str, Any]:
     """Counts, and seconds as far as they can be foreseen; writes nothing."""
-    there, failed = _before(job, write=False)
+    _, there, failed = _before(job)
     todo = _todo(job, there, failed, only_failures)
     own = [float(line["seconds"]) for line in there.values()]
     seconds = len(todo) * statistics.fmean(own) if own else sum(USUAL_SECONDS[picture.means] for picture in todo)
@@ -170,13 +169,13 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _before(job: Job, *, write: bool) -> tuple[dict[str, Line], dict[str, Line]]:
-    """Lines of what earlier runs made and of what failed, by key; of the planned pictures alone."""
+def _before(job: Job) -> tuple[dict[str, Line], dict[str, Line], dict[str, Line]]:
+    """Lines by key of all pictures that are there, of the planned ones that are, and of planned ones that failed."""
     names = {picture.key: picture.name for picture in job.planned}
-    there = made_before(job.out, names, write=write)
-    there = {key: line for key, line in there.items() if key in names}
-    rows = (row for row in read_lines(job.out / FAILURES) if "key" in row)
-    return there, {row["key"]: row for row in rows if row["key"] in names and row["key"] not in there}
+    kept = made_before(job.out, names)
+    there = {key: line for key, line in kept.items() if key in names}
+    rows = (row for row in read_lines(job.out, FAILURES) if "key" in row)
+    return kept, there, {row["key"]: row for row in rows if row["key"] in names and row["key"] not in there}
 
 
 def _todo(job: Job, there: dict[str, Line], failed: dict[str, Line], only_failures: bool) -> list[PlannedPicture]:
@@ -186,7 +185,7 @@ def _todo(job: Job, there: dict[str, Line], failed: dict[str, Line], only_failur
 
 
 def _note(
-    out: Path, picture: PlannedPicture, answer: _Answer | WorkerDiedError, failed: dict[str, Line], tally: Tally
+    journal: Journal, picture: PlannedPicture, answer: _Answer | WorkerDiedError, failed: dict[str, Line], tally: Tally
 ) -> None:
     """Write down what came of a picture."""
     if isinstance(answer, WorkerDiedError):
@@ -194,16 +193,16 @@ def _note(
     if answer.stop is not None:
         raise OutputError(*answer.stop)
     if answer.made is not None:
-        append(out / MANIFEST, answer.made)
+        append(journal, MANIFEST, answer.made)
         failed.pop(picture.key, None)
         tally.made += 1
     elif answer.failed is not None:
-        append(out / FAILURES, answer.failed)
+        append(journal, FAILURES, answer.failed)
         failed[picture.key] = answer.failed
         tally.failed += 1
 
 
-def _make_one(out: Path, setting: Setting, picture: PlannedPicture) -> _Answer:
+def _make_one(out: Store, setting: Setting, picture: PlannedPicture) -> _Answer:
     """In a worker: make a picture and put it in its place."""
     began = time.perf_counter()
     try:
@@ -218,26 +217,22 @@ def _make_one(out: Path, setting: Setting, picture: PlannedPicture) -> _Answer:
         return _Answer(failed={**row, "trace": traceback.format_exc()})
 
 
-def _written(out: Path, picture: PlannedPicture, made: Made, began: float) -> Line:
+def _written(out: Store, picture: PlannedPicture, made: Made, began: float) -> Line:
     """The manifest's line of a picture that is now in its place."""
-    path = out / picture.name
-    beside = certificate_path(path)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        if made.certificate is None:
-            beside.unlink(missing_ok=True)  # of another picture that had this name
-    except OSError as error:
-        raise OutputError(path.parent, error.strerror or "an error", "a folder that can be written to") from None
-    certificate: dict[str, str | None] = {"certificate": None, "certificate_sha256": None}
-    if made.certificate is not None:
+    file, beside = Written.of(picture.name, made.data), certificate_path(Path(picture.name)).as_posix()
+    certificate: dict[str, str | None] = dict.fromkeys(("certificate", "certificate_sha256", "certificate_md5"))
+    if made.certificate is None:
+        out.remove(beside)  # of another picture that had this name
+    else:
         text = canonical_json(made.certificate).encode()
-        write_atomically(beside, text)
-        name = beside.relative_to(out).as_posix()
-        certificate = {"certificate": name, "certificate_sha256": hashlib.sha256(text).hexdigest()}
-    write_atomically(path, made.data)
+        out.write(beside, text)
+        written = Written.of(beside, text)
+        certificate = {"certificate": beside, "certificate_sha256": written.sha256, "certificate_md5": written.md5}
+    out.write(picture.name, made.data)
     return {
         **picture.as_dict(),
-        "sha256": hashlib.sha256(made.data).hexdigest(),
+        "sha256": file.sha256,
+        "md5": file.md5,
         "bytes": len(made.data),
         **certificate,
         "packs": dict(made.packs),

@@ -1,0 +1,318 @@
+"""A store in an S3 bucket, by fsspec. Its objects are written whole or not at all, and nothing can be appended to one.
+
+So lines are kept for a moment and written as segments, objects of their own below `.packshot/`; many small ones are
+folded into one, and all of them into the file when the run ends. Segments are removed after what holds their lines is
+written: a reader takes the segments first, so it misses none, and may see a line twice.
+
+Requests are tried again by botocore, a few times each; what is still in trouble then, here, for a minute.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import mimetypes
+import random
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any, TypeVar
+
+from packshot.errors import MissingExtraError, OutputError, first_line
+from packshot.listing.lease import Lease, held
+from packshot.listing.store import Journal, Written
+
+PROTOCOLS = ("s3", "s3a")
+"""Of the URLs that are taken: stores of which it is known that an object appears whole."""
+
+PATIENCE_SECONDS = 60.0
+"""How long a store in trouble is waited for."""
+
+SEGMENT_SECONDS = 2.0
+"""How long a line may be kept before it is written."""
+
+FOLDED = 64
+"""As many segments become one."""
+
+_LEASE_PATIENCE_SECONDS = 20.0
+_LONGEST_PAUSE_SECONDS = 10.0
+_AT_ONCE = 16
+_SEGMENTS = ".packshot/lines"
+_ACCEPTED = "a bucket that is there, and the right to list, read, write and delete in it"
+_FINAL = {errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.ENAMETOOLONG, errno.EMSGSIZE, errno.ENOTEMPTY}
+_TORN = {"IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "RequestTimeout"}
+_TYPES = {"webp": "image/webp", "jsonl": "application/jsonl"}
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteStore:
+    """A folder in an object store; see `store.Store`.
+
+    Attributes:
+        url: of the folder, without a slash at its end.
+        patience_seconds: how long a store in trouble is waited for.
+    """
+
+    url: str
+    patience_seconds: float = PATIENCE_SECONDS
+
+    def shown(self, name: str = "") -> str:
+        """See `store.Store`."""
+        return f"{self.url}/{name}" if name else self.url
+
+    def read(self, name: str) -> bytes | None:
+        """See `store.Store`."""
+        return self._try(name, _content)
+
+    def write(self, name: str, data: bytes) -> None:
+        """See `store.Store`."""
+        form = mimetypes.guess_type(name)[0] or _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
+        self._try(name, lambda files, path: files.pipe_file(path, data, ContentType=form))
+
+    def create(self, name: str, data: bytes) -> bool:
+        """Write a file that is not there yet; whether it wasn't, as surely as the store can tell."""
+        return self._try(name, lambda files, path: _created(files, path, data))
+
+    def remove(self, name: str) -> None:
+        """See `store.Store`."""
+        self._try(name, _removed)
+
+    def intact(self, files: Sequence[Written]) -> set[Written]:
+        """See `store.Store`; by the MD5 that S3 lists, and where it lists something else, by reading."""
+        listed = self._listed()
+        there = [file for file in files if file.name in listed]
+        known = {file for file in there if file.md5 is not None and listed[file.name] == file.md5}
+        rest = [file for file in there if file not in known]
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return known.union(file for file, same in zip(rest, pool.map(self._same, rest), strict=True) if same)
+
+    def lines(self, name: str) -> bytes:
+        """See `store.Store`."""
+        segments = self._read_all(self.segments(name))
+        return b"".join([self.read(name) or b"", *segments])
+
+    @contextmanager
+    def alone(self) -> Iterator[Journal]:
+        """See `store.Store`."""
+        with held(replace(self, patience_seconds=_LEASE_PATIENCE_SECONDS)) as lease:
+            journal = _RemoteJournal(self, lease)
+            try:
+                yield journal
+            except BaseException:
+                with suppress(OutputError):  # of the trouble that ends the run, at most
+                    journal.flush(replace(self, patience_seconds=0.0))
+                raise
+            journal.settle()
+
+    def segments(self, name: str) -> list[str]:
+        """Names of the segments of a file of lines, in the order of their writing."""
+        return sorted(self._listed(f"{_SEGMENTS}/{name}"))
+
+    def remove_all(self, names: Sequence[str]) -> None:
+        """Remove files, many at once."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            list(pool.map(self.remove, names))
+
+    def _read_all(self, names: Sequence[str]) -> list[bytes]:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return [data for data in pool.map(self.read, names) if data is not None]
+
+    def _same(self, file: Written) -> bool:
+        data = self.read(file.name)
+        return data is not None and hashlib.sha256(data).hexdigest() == file.sha256
+
+    def _listed(self, folder: str = "") -> dict[str, str]:
+        """Names of the files below a folder, each with the tag that the store gives it."""
+        root = len(self.url.partition("://")[2]) + 1
+        found = self._try(folder, lambda files, path: files.find(path, detail=True))
+        return {path.lstrip("/")[root:]: str(facts.get("ETag", "")).strip('"') for path, facts in found.items()}
+
+    def _try(self, name: str, work: Callable[[Any, str], T]) -> T:
+        """Do something with a file; again while the store is in trouble, and at most as long as patience lasts.
+
+        Raises:
+            OutputError: the trouble stays.
+        """
+        files, path = file_system(self.url.partition("://")[0]), self.shown(name)
+        try:
+            return patiently(lambda: work(files, path), self.patience_seconds)
+        except _troubles() as error:
+            where = self.url if name.startswith(".packshot") else path
+            raise OutputError(where, first_line(error), _ACCEPTED) from None
+
+
+@dataclass(slots=True)
+class _RemoteJournal:
+    """Lines as segments; see the module, and `store.Journal`."""
+
+    store: RemoteStore
+    lease: Lease
+    token: str = field(default_factory=lambda: secrets.token_hex(4))
+    waiting: dict[str, list[bytes]] = field(default_factory=dict)
+    since: float = 0.0
+    small: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    count: int = 0
+
+    def append(self, name: str, line: bytes) -> None:
+        """See `store.Journal`."""
+        self.lease.check()
+        if not any(self.waiting.values()):
+            self.since = time.monotonic()
+        self.waiting.setdefault(name, []).append(line)
+        if time.monotonic() - self.since >= SEGMENT_SECONDS:
+            self.flush(self.store)
+
+    def rewrite(self, name: str, lines: bytes) -> None:
+        """See `store.Journal`."""
+        self.lease.check()
+        before = self.store.segments(name)
+        self.store.write(name, lines)
+        self.store.remove_all(before)
+        self.waiting.pop(name, None)
+        self.small.pop(name, None)
+
+    def flush(self, store: RemoteStore) -> None:
+        """Write what waits, by a store of another patience perhaps."""
+        for name, lines in self.waiting.items():
+            if lines:
+                self._segment(store, name, b"".join(lines))
+                lines.clear()
+
+    def settle(self) -> None:
+        """Fold all segments into their files."""
+        self.flush(self.store)
+        for name in list(self.small):
+            self.rewrite(name, self.store.lines(name))
+
+    def _segment(self, store: RemoteStore, name: str, lines: bytes) -> None:
+        small = self.small.setdefault(name, {})
+        small[self._put(store, name, lines)] = lines
+        if len(small) >= FOLDED:
+            self._put(store, name, b"".join(small.values()))
+            store.remove_all(list(small))
+            small.clear()
+
+    def _put(self, store: RemoteStore, name: str, lines: bytes) -> str:
+        self.count += 1
+        segment = f"{_SEGMENTS}/{name}/{self.count:08d}-{self.token}.jsonl"
+        store.write(segment, lines)
+        return segment
+
+
+def _content(files: Any, path: str) -> bytes | None:
+    try:
+        return bytes(files.cat_file(path))
+    except FileNotFoundError as error:
+        if _code(error) == "NoSuchBucket":
+            raise
+        return None
+
+
+def _created(files: Any, path: str, data: bytes) -> bool:
+    """By a conditional request; where the store knows none, by looking first."""
+    try:
+        files.pipe_file(path, data, mode="create")
+    except FileExistsError:
+        return False
+    except OSError as error:
+        if _code(error) in ("PreconditionFailed", "412"):
+            return False
+        if error.errno != errno.ENOSYS:
+            raise
+        files.pipe_file(path, data)
+    return True
+
+
+def _removed(files: Any, path: str) -> None:
+    try:
+        files.rm_file(path)
+    except FileNotFoundError as error:
+        if _code(error) == "NoSuchBucket":
+            raise
+
+
+def _code(error: Exception) -> str:
+    """What S3 calls a trouble that s3fs has translated."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return str(response.get("Error", {}).get("Code", ""))
+
+
+def patiently(work: Callable[[], T], seconds: float) -> T:
+    """Do something, again and again while it fails in a way that may pass.
+
+    The pauses are random, up to a bound that doubles from 0.1 s to 10 s, so that many workers do not come back at once
+    (full jitter: AWS Architecture Blog, "Exponential Backoff And Jitter").
+
+    Args:
+        work: without arguments; must bear being done twice.
+        seconds: after which no other try begins.
+
+    Raises:
+        Exception: what `work` raised last.
+    """
+    until, bound = time.monotonic() + seconds, 0.1
+    while True:
+        try:
+            return work()
+        except _troubles() as error:
+            pause = random.uniform(0, bound)
+            if not passing(error) or time.monotonic() + pause >= until:
+                raise
+            time.sleep(pause)
+            bound = min(2 * bound, _LONGEST_PAUSE_SECONDS)
+
+
+def passing(error: Exception) -> bool:
+    """Whether a trouble of a store may pass: not a lack of rights, bucket or keys."""
+    if isinstance(error, FileNotFoundError | FileExistsError | PermissionError):
+        return False
+    if _code(error) in _TORN:
+        return True
+    return isinstance(error, _passing_kinds()) and not (isinstance(error, OSError) and error.errno in _FINAL)
+
+
+@cache
+def _passing_kinds() -> tuple[type[Exception], ...]:
+    """Errors of the network; s3fs makes OSErrors of what S3 answers."""
+    kinds: list[type[Exception]] = [OSError]
+    with suppress(ImportError):
+        from botocore.exceptions import ConnectionError, HTTPClientError, IncompleteReadError
+        from botocore.parsers import ResponseParserError
+
+        kinds += [ConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError]
+    with suppress(ImportError):
+        from aiohttp import ClientError
+
+        kinds.append(ClientError)
+    return tuple(kinds)
+
+
+@cache
+def _troubles() -> tuple[type[Exception], ...]:
+    """Whatever is a user's to mend or will pass; all else is a bug."""
+    with suppress(ImportError):
+        from botocore.exceptions import BotoCoreError
+
+        return (*_passing_kinds(), BotoCoreError)
+    return _passing_kinds()
+
+
+@cache
+def file_system(protocol: str) -> Any:
+    """Opened once in a process; keys, region and endpoint come from where botocore looks for them.
+
+    Raises:
+        MissingExtraError: what it needs is not installed.
+    """
+    try:
+        import fsspec
+
+        return fsspec.filesystem(protocol, use_listings_cache=False, skip_instance_cache=True)
+    except ImportError as error:
+        raise MissingExtraError(f"{protocol}://", first_line(error), "pip install 'packshot[s3]'") from None
