@@ -76,6 +76,11 @@ class FlakyProxy(ThreadingHTTPServer):
     def url(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"
 
+    @property
+    def failed(self) -> int:
+        """Requests so far that failed."""
+        return self.seen.total() - self.seen[""]
+
     def fate(self) -> str:
         """What becomes of the next request: empty where it is passed on."""
         with self.lock:

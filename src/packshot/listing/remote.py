@@ -12,7 +12,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import mimetypes
-import random
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -24,6 +23,7 @@ from typing import Any, TypeVar
 
 from packshot.errors import MissingExtraError, OutputError, first_line
 from packshot.listing.lease import Lease, held
+from packshot.listing.patience import code_of, patiently, troubles
 from packshot.listing.store import Journal, Written
 
 PROTOCOLS = ("s3", "s3a")
@@ -39,12 +39,9 @@ FOLDED = 64
 """As many segments become one."""
 
 _LEASE_PATIENCE_SECONDS = 20.0
-_LONGEST_PAUSE_SECONDS = 10.0
 _AT_ONCE = 16
 _SEGMENTS = ".packshot/lines"
 _ACCEPTED = "a bucket that is there, and the right to list, read, write and delete in it"
-_FINAL = {errno.EINVAL, errno.ENOSYS, errno.EPERM, errno.ENAMETOOLONG, errno.EMSGSIZE, errno.ENOTEMPTY}
-_TORN = {"IncompleteBody", "BadDigest", "XAmzContentSHA256Mismatch", "RequestTimeout"}
 _TYPES = {"webp": "image/webp", "jsonl": "application/jsonl"}
 
 T = TypeVar("T")
@@ -94,14 +91,13 @@ class RemoteStore:
 
     def lines(self, name: str) -> bytes:
         """See `store.Store`."""
-        segments = self._read_all(self.segments(name))
-        return b"".join([self.read(name) or b"", *segments])
+        return self.joined(name, self.segments(name))
 
     @contextmanager
     def alone(self) -> Iterator[Journal]:
         """See `store.Store`."""
         with held(replace(self, patience_seconds=_LEASE_PATIENCE_SECONDS)) as lease:
-            journal = _RemoteJournal(self, lease)
+            journal = _RemoteJournal(self, lease, set(self.segments()))
             try:
                 yield journal
             except BaseException:
@@ -110,18 +106,20 @@ class RemoteStore:
                 raise
             journal.settle()
 
-    def segments(self, name: str) -> list[str]:
-        """Names of the segments of a file of lines, in the order of their writing."""
-        return sorted(self._listed(f"{_SEGMENTS}/{name}"))
+    def segments(self, name: str = "") -> list[str]:
+        """Names of the segments of a file of lines, or of all such files, in the order of their writing."""
+        return sorted(self._listed(f"{_SEGMENTS}/{name}" if name else _SEGMENTS))
+
+    def joined(self, name: str, segments: Sequence[str]) -> bytes:
+        """A file of lines and some segments, which are read first."""
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            parts = [data or b"" for data in pool.map(self.read, segments)]
+        return b"".join([self.read(name) or b"", *parts])
 
     def remove_all(self, names: Sequence[str]) -> None:
-        """Remove files, many at once."""
+        """Remove files, several at once."""
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             list(pool.map(self.remove, names))
-
-    def _read_all(self, names: Sequence[str]) -> list[bytes]:
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            return [data for data in pool.map(self.read, names) if data is not None]
 
     def _same(self, file: Written) -> bool:
         data = self.read(file.name)
@@ -142,21 +140,33 @@ class RemoteStore:
         files, path = file_system(self.url.partition("://")[0]), self.shown(name)
         try:
             return patiently(lambda: work(files, path), self.patience_seconds)
-        except _troubles() as error:
+        except troubles() as error:
             where = self.url if name.startswith(".packshot") else path
             raise OutputError(where, first_line(error), _ACCEPTED) from None
 
 
 @dataclass(slots=True)
 class _RemoteJournal:
-    """Lines as segments; see the module, and `store.Journal`."""
+    """Lines as segments; see the module, and `store.Journal`.
+
+    Attributes:
+        store: whose files they are.
+        lease: by which it is held.
+        known: segments that this run has found or written; others are nobody's to remove.
+        waiting: lines by file that are not written yet.
+        since: when the first of these came.
+        small: segments of this run by file, with their lines, until they are folded.
+        run: what its segments' names begin with.
+        count: of its segments.
+    """
 
     store: RemoteStore
     lease: Lease
-    token: str = field(default_factory=lambda: secrets.token_hex(4))
+    known: set[str]
     waiting: dict[str, list[bytes]] = field(default_factory=dict)
     since: float = 0.0
     small: dict[str, dict[str, bytes]] = field(default_factory=dict)
+    run: str = field(default_factory=lambda: f"{time.time_ns():020d}-{secrets.token_hex(4)}")
     count: int = 0
 
     def append(self, name: str, line: bytes) -> None:
@@ -171,9 +181,8 @@ class _RemoteJournal:
     def rewrite(self, name: str, lines: bytes) -> None:
         """See `store.Journal`."""
         self.lease.check()
-        before = self.store.segments(name)
         self.store.write(name, lines)
-        self.store.remove_all(before)
+        self._forget(self.store, self._segments(name))
         self.waiting.pop(name, None)
         self.small.pop(name, None)
 
@@ -181,35 +190,43 @@ class _RemoteJournal:
         """Write what waits, by a store of another patience perhaps."""
         for name, lines in self.waiting.items():
             if lines:
-                self._segment(store, name, b"".join(lines))
+                self._add(store, name, b"".join(lines))
                 lines.clear()
 
     def settle(self) -> None:
         """Fold all segments into their files."""
         self.flush(self.store)
         for name in list(self.small):
-            self.rewrite(name, self.store.lines(name))
+            self.rewrite(name, self.store.joined(name, self._segments(name)))
 
-    def _segment(self, store: RemoteStore, name: str, lines: bytes) -> None:
+    def _segments(self, name: str) -> list[str]:
+        return sorted(each for each in self.known if each.startswith(f"{_SEGMENTS}/{name}/"))
+
+    def _add(self, store: RemoteStore, name: str, lines: bytes) -> None:
         small = self.small.setdefault(name, {})
         small[self._put(store, name, lines)] = lines
         if len(small) >= FOLDED:
             self._put(store, name, b"".join(small.values()))
-            store.remove_all(list(small))
+            self._forget(store, list(small))
             small.clear()
 
     def _put(self, store: RemoteStore, name: str, lines: bytes) -> str:
         self.count += 1
-        segment = f"{_SEGMENTS}/{name}/{self.count:08d}-{self.token}.jsonl"
+        segment = f"{_SEGMENTS}/{name}/{self.run}-{self.count:08d}.jsonl"
+        self.known.add(segment)
         store.write(segment, lines)
         return segment
+
+    def _forget(self, store: RemoteStore, segments: Sequence[str]) -> None:
+        store.remove_all(segments)
+        self.known.difference_update(segments)
 
 
 def _content(files: Any, path: str) -> bytes | None:
     try:
         return bytes(files.cat_file(path))
     except FileNotFoundError as error:
-        if _code(error) == "NoSuchBucket":
+        if code_of(error) == "NoSuchBucket":
             raise
         return None
 
@@ -221,7 +238,7 @@ def _created(files: Any, path: str, data: bytes) -> bool:
     except FileExistsError:
         return False
     except OSError as error:
-        if _code(error) in ("PreconditionFailed", "412"):
+        if code_of(error) in ("PreconditionFailed", "412"):
             return False
         if error.errno != errno.ENOSYS:
             raise
@@ -233,74 +250,8 @@ def _removed(files: Any, path: str) -> None:
     try:
         files.rm_file(path)
     except FileNotFoundError as error:
-        if _code(error) == "NoSuchBucket":
+        if code_of(error) == "NoSuchBucket":
             raise
-
-
-def _code(error: Exception) -> str:
-    """What S3 calls a trouble that s3fs has translated."""
-    response = getattr(error.__cause__, "response", None) or {}
-    return str(response.get("Error", {}).get("Code", ""))
-
-
-def patiently(work: Callable[[], T], seconds: float) -> T:
-    """Do something, again and again while it fails in a way that may pass.
-
-    The pauses are random, up to a bound that doubles from 0.1 s to 10 s, so that many workers do not come back at once
-    (full jitter: AWS Architecture Blog, "Exponential Backoff And Jitter").
-
-    Args:
-        work: without arguments; must bear being done twice.
-        seconds: after which no other try begins.
-
-    Raises:
-        Exception: what `work` raised last.
-    """
-    until, bound = time.monotonic() + seconds, 0.1
-    while True:
-        try:
-            return work()
-        except _troubles() as error:
-            pause = random.uniform(0, bound)
-            if not passing(error) or time.monotonic() + pause >= until:
-                raise
-            time.sleep(pause)
-            bound = min(2 * bound, _LONGEST_PAUSE_SECONDS)
-
-
-def passing(error: Exception) -> bool:
-    """Whether a trouble of a store may pass: not a lack of rights, bucket or keys."""
-    if isinstance(error, FileNotFoundError | FileExistsError | PermissionError):
-        return False
-    if _code(error) in _TORN:
-        return True
-    return isinstance(error, _passing_kinds()) and not (isinstance(error, OSError) and error.errno in _FINAL)
-
-
-@cache
-def _passing_kinds() -> tuple[type[Exception], ...]:
-    """Errors of the network; s3fs makes OSErrors of what S3 answers."""
-    kinds: list[type[Exception]] = [OSError]
-    with suppress(ImportError):
-        from botocore.exceptions import ConnectionError, HTTPClientError, IncompleteReadError
-        from botocore.parsers import ResponseParserError
-
-        kinds += [ConnectionError, HTTPClientError, IncompleteReadError, ResponseParserError]
-    with suppress(ImportError):
-        from aiohttp import ClientError
-
-        kinds.append(ClientError)
-    return tuple(kinds)
-
-
-@cache
-def _troubles() -> tuple[type[Exception], ...]:
-    """Whatever is a user's to mend or will pass; all else is a bug."""
-    with suppress(ImportError):
-        from botocore.exceptions import BotoCoreError
-
-        return (*_passing_kinds(), BotoCoreError)
-    return _passing_kinds()
 
 
 @cache
