@@ -10,14 +10,16 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 KEY, SECRET = "AKIAPACKSHOTTESTS000", "not/aSecretButLooks+LikeOne0123456789abcd"
 FAULTS = ("500", "503", "closed before", "closed after", "torn request", "cut answer")
+_CODES = {"403": "AccessDenied", "500": "InternalError", "503": "ServiceUnavailable"}
 _HOP = {"connection", "keep-alive", "transfer-encoding", "expect"}
 
 
@@ -62,6 +64,10 @@ class FlakyProxy(ThreadingHTTPServer):
         server: address of the server.
         share: of requests that fail, in one of the ways of `FAULTS`.
         seed: of the choice.
+
+    Attributes:
+        told: method and path of every request so far.
+        forbids: says of a method and path whether the answer is 403.
     """
 
     daemon_threads = True
@@ -70,6 +76,8 @@ class FlakyProxy(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.upstream, self.share, self.random = server.removeprefix("http://"), share, random.Random(seed)
         self.seen: Counter[str] = Counter()
+        self.told: list[tuple[str, str]] = []
+        self.forbids: Callable[[str, str], bool] = lambda method, path: False
         self.lock = threading.Lock()
 
     @property
@@ -81,9 +89,12 @@ class FlakyProxy(ThreadingHTTPServer):
         """Requests so far that failed."""
         return self.seen.total() - self.seen[""]
 
-    def fate(self) -> str:
-        """What becomes of the next request: empty where it is passed on."""
+    def fate(self, method: str, path: str) -> str:
+        """What becomes of a request: empty where it is passed on."""
         with self.lock:
+            self.told.append((method, path))
+            if self.forbids(method, path):
+                return "403"
             fails, how = self.random.random() < self.share, self.random.choice(FAULTS)
             self.seen[how if fails else ""] += 1
         return how if fails else ""
@@ -98,10 +109,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _pass(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fate = self.server.fate()
-        if fate in ("500", "503"):
-            code = "InternalError" if fate == "500" else "ServiceUnavailable"
-            return self._answer(int(fate), {}, f"<Error><Code>{code}</Code><Message>x</Message></Error>".encode())
+        fate = self.server.fate(self.command, unquote(urlsplit(self.path).path))
+        if fate in _CODES:
+            answer = f"<Error><Code>{_CODES[fate]}</Code><Message>{_CODES[fate]} by the proxy</Message></Error>"
+            return self._answer(int(fate), {}, answer.encode())
         if fate == "closed before":
             return self._hang_up()
         if fate == "torn request":

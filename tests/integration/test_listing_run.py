@@ -17,27 +17,14 @@ from command_line import packshot
 pytest.importorskip("cv2")
 
 from listing_pictures import jpeg, product
+from listing_shop import lines, shop_in
 
 pytestmark = pytest.mark.slow
-Row = dict[str, object]
 
 
 @pytest.fixture
 def shop(tmp_path: Path) -> list[object]:
-    """The command but for --out: four products with photos on white, two of words, and a damaged row."""
-    (tmp_path / "photos").mkdir()
-    for number in range(4):
-        picture = jpeg(product(1000, 0.7 + 0.06 * number))
-        (tmp_path / "photos" / f"B{number}.jpg").write_bytes(picture)
-    rows = [f"B{number},brown bag {number}" for number in range(4)] + ["W1,red shoe", "W2,blue dress", ",no sku"]
-    (tmp_path / "shop.csv").write_text("sku,title\n" + "\n".join(rows) + "\n", encoding="utf-8")
-    (tmp_path / "sets.toml").write_text("[amazon-main]\nmain = 1\n[taobao-main]\nmain = 1\n", encoding="utf-8")
-    options = ["--photos", tmp_path / "photos", "--channels", "amazon-main,taobao-main"]
-    return ["listing", tmp_path / "shop.csv", *options, "--sets", tmp_path / "sets.toml", "--backend", "fake"]
-
-
-def lines(path: Path) -> list[Row]:
-    return [json.loads(line) for line in path.read_text("utf-8").splitlines()] if path.exists() else []
+    return shop_in(tmp_path)
 
 
 def made(out: Path) -> dict[object, object]:

@@ -41,7 +41,7 @@ FOLDED = 64
 _LEASE_PATIENCE_SECONDS = 20.0
 _AT_ONCE = 16
 _SEGMENTS = ".packshot/lines"
-_ACCEPTED = "a bucket that is there, and the right to list, read, write and delete in it"
+_ACCEPTED = "a bucket that is there, and keys with the right to list, read, write and delete in it"
 _TYPES = {"webp": "image/webp", "jsonl": "application/jsonl"}
 
 T = TypeVar("T")
