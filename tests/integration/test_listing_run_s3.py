@@ -150,7 +150,7 @@ def test_what_does_not_pass_ends_the_run_and_what_was_made_stays(shop: list[obje
 
     bucket.proxy.forbids = lambda method, path: True
     assert "got Forbidden" in packshot(*one).stderr
+    bucket.proxy.forbids = lambda method, path: False
     for place, reason in (("s3://missing/run", "bucket does not exist"), ("gs://bucket/run", "a URL of gs://")):
         refused = packshot(*one[:-4], "--out", place)
-        bucket.proxy.forbids = lambda method, path: False
         assert refused.returncode == 2 and reason in refused.stderr and refused.stderr.count("got") == 1

@@ -132,6 +132,15 @@ def test_copies_in_other_processes_write_to_the_same_place(store: Store) -> None
     assert store.read("a/b.jpg") == b"by a copy" and copy == store
 
 
+def test_a_copy_of_a_local_folder_knows_where_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    sent = pickle.dumps(LocalStore(Path("out")))
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    pickle.loads(sent).write("a.jpg", b"here")
+    assert (tmp_path / "out" / "a.jpg").read_bytes() == b"here"
+
+
 def test_torn_lines_and_lines_without_their_picture_are_dropped(store: Store) -> None:
     good, bad = Written.of("good.jpg", b"good"), Written.of("bad.jpg", b"bad")
     store.write(good.name, b"good")

@@ -50,7 +50,7 @@ class PhotoFolder:
             self._real_root = root.resolve(strict=True)
             os.scandir(root).close()
         except OSError as error:
-            raise InputError(root, error.strerror or str(error), "a folder of photos") from None
+            raise InputError(root, error.strerror or str(error), "a local folder of photos") from None
         self.files = tuple(sorted(self._walk(), key=_natural))
         self._by_path = _index((file, (_plain(file),)) for file in self.files)
         self._by_name = _index((file, _name_forms(file)) for file in self.files)

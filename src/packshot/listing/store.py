@@ -140,6 +140,9 @@ class LocalStore:
 
     folder: Path
 
+    def __reduce__(self) -> tuple[type[LocalStore], tuple[Path]]:
+        return LocalStore, (self.folder.absolute(),)  # the other process may have another working folder
+
     def shown(self, name: str = "") -> str:
         """See `Store`."""
         return str(self.folder / name)
