@@ -2,7 +2,7 @@
 
 Stores have no locks that end with a process. So whoever finds the object looks whether it is renewed: clocks of
 different machines are never compared. It saves work and nothing more: two runs at once would make the same pictures,
-under the same names, and add lines to files of their own.
+under the same names, and what is lost between their lines is made again.
 """
 
 from __future__ import annotations
