@@ -86,7 +86,9 @@ def listing(
     catalogue: Annotated[str, typer.Argument(help="Table of products: CSV, XLSX, JSON lines, a database's URL …")],
     channels: Annotated[str, typer.Option(metavar="NAME[,NAME...]", help="amazon-main, taobao-main, shopify …")],
     out: Annotated[str, typer.Option(help="Folder of the run, or s3://bucket/folder; repeat the command to resume.")],
-    photos: Annotated[Path | None, typer.Option(help="Folder of the photos; without, that of the table.")] = None,
+    photos: Annotated[
+        str | None, typer.Option(help="Folder of the photos, or s3://bucket/folder; without, that of the table.")
+    ] = None,
     words_only: Annotated[bool, typer.Option("--words-only", help="No product has a photo: draw all.")] = False,
     columns: Annotated[str, typer.Option(help="Where a column is not guessed: title=品名,photo=图片.")] = "",
     sheet: Annotated[str | None, typer.Option(help="Of a workbook.")] = None,

@@ -46,7 +46,7 @@ class Bucket:
 
     def objects(self) -> dict[str, bytes]:
         """Contents by name below the run's folder."""
-        listed = self.client.list_objects_v2(Bucket="bucket").get("Contents", [])
+        listed = self.client.list_objects_v2(Bucket="bucket", Prefix="run1/").get("Contents", [])
         keys = [each["Key"] for each in listed]
         found = {key: self.client.get_object(Bucket="bucket", Key=key)["Body"].read() for key in keys}
         return {key.removeprefix("run1/"): data for key, data in found.items()}
@@ -100,6 +100,9 @@ def kill_when_under_way(command: list[object], bucket: Bucket) -> str:
 def test_killed_in_a_failing_bucket_and_resumed(shop: list[object], bucket: Bucket, tmp_path: Path) -> None:
     whole = tmp_path / "whole"
     assert packshot(*shop, "--out", whole, "--workers", 1).returncode == 1  # a row is damaged, a photo too small
+    for photo in (tmp_path / "photos").iterdir():
+        bucket.client.upload_file(str(photo), "bucket", f"photos/{photo.name}")
+    shop[shop.index("--photos") + 1] = "s3://bucket/photos"  # where they lie is no part of a picture's key
     bucket.proxy.share = 0.05
     said = kill_when_under_way(shop, bucket)
     torn = bucket.objects()

@@ -15,8 +15,9 @@ from packshot.errors import InputError, RequestError
 from packshot.lexicon import lexicon
 from packshot.lexicon.colours import hex_of
 from packshot.listing.columns import NEEDED, Columns, find_columns
-from packshot.listing.photos import PhotoFolder, plain_sku
+from packshot.listing.photos import Contents, PhotoFolder, plain_sku
 from packshot.listing.products import Damaged, Photo, Problem, Product
+from packshot.listing.remote import RemoteStore
 from packshot.listing.tables import Table
 from packshot.prompt import SLOTS, colour_of_name, entry_for_catalogue_name
 
@@ -55,7 +56,7 @@ class Catalogue:
         lines = [self.table.line(), *self.columns.lines()]
         if self.photos is not None and self.table.folder is None:
             how = "named by the rows, else found by SKU" if "photo" in self.columns.by_meaning else "found by SKU"
-            lines.append(f"photos: {len(self.photos.files):,} files in {self.photos.root}, {how}")
+            lines.append(f"photos: {len(self.photos.files):,} files in {self.photos.shown()}, {how}")
         if self.photos is None:
             lines.append("photos: none; every picture is drawn from words")
         if self.point_lost:
@@ -67,7 +68,7 @@ def open_products(
     table: Table,
     *,
     choice: Mapping[str, tuple[str, ...]] | None = None,
-    photos: Path | None = None,
+    photos: Path | RemoteStore | None = None,
     words_only: bool = False,
 ) -> Catalogue:
     """Understand a table of products; reads it once.
@@ -108,26 +109,63 @@ def read_products(catalogue: Catalogue) -> Iterator[Product | Problem]:
     names some. A photo alone is lost where others of its product can be read; that is said before the product.
     """
     seen: dict[str, Place] = {}
+    rows = _rows(catalogue)
+    ready = ((row, {}) for row in rows) if catalogue.photos is None else catalogue.photos.ahead(rows, _files_of)
+    for row, known in ready:
+        if isinstance(row, Problem):
+            yield row
+            continue
+        try:
+            if row.sku in seen:
+                raise _Lost(f"the SKU stands already in {seen[row.sku].unit} {seen[row.sku].number}")
+            title = _title(row.said)
+            photos, faults = _photos(row, catalogue.photos, known)
+            if faults and not photos:
+                raise _Lost("; ".join(faults))
+        except _Lost as lost:
+            yield Problem(row.place, row.sku, "row", str(lost))
+            continue
+        seen[row.sku] = row.place
+        yield from (Problem(row.place, row.sku, "photo", reason) for reason in faults)
+        yield _product(row.place, row.sku, title, row.said, photos)
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """A row that has a SKU.
+
+    Attributes:
+        place: where it is.
+        sku: of the product.
+        said: text by meaning.
+        files: the photos that it names, or that are named after it.
+        faults: one line for each name that leads to no file.
+    """
+
+    place: Place
+    sku: str
+    said: Mapping[str, str]
+    files: tuple[str, ...]
+    faults: tuple[str, ...]
+
+
+def _rows(catalogue: Catalogue) -> Iterator[_Row | Problem]:
     for row in catalogue.table.rows():
         if isinstance(row, BadRow):
             yield Problem(row.place, row.id, "row", row.reason)
             continue
-        sku = _as_shown(row.cells.get(catalogue.columns.by_meaning["sku"][0]))
         try:
             said = _said(row, catalogue.columns)
             sku = _sku(said, catalogue.point_lost)
-            if sku in seen:
-                raise _Lost(f"the SKU stands already in {seen[sku].unit} {seen[sku].number}")
-            title = _title(said)
-            photos, faults = _photos(said.get("photo", ""), sku, catalogue)
-            if faults and not photos:
-                raise _Lost("; ".join(faults))
         except _Lost as lost:
-            yield Problem(row.place, sku, "row", str(lost))
+            shown = _as_shown(row.cells.get(catalogue.columns.by_meaning["sku"][0]))
+            yield Problem(row.place, shown, "row", str(lost))
             continue
-        seen[sku] = row.place
-        yield from (Problem(row.place, sku, "photo", reason) for reason in faults)
-        yield _product(row.place, sku, title, said, photos)
+        yield _Row(row.place, sku, said, *_named_photos(said.get("photo", ""), sku, catalogue))
+
+
+def _files_of(row: _Row | Problem) -> tuple[str, ...]:
+    return row.files if isinstance(row, _Row) else ()
 
 
 class _Lost(Exception):
@@ -181,18 +219,20 @@ def _as_shown(cell: object) -> str:
     return "".join(character for character in text if character.isprintable())[:_LONGEST_SKU]
 
 
-def _photos(cell: str, sku: str, catalogue: Catalogue) -> tuple[tuple[Photo, ...], list[str]]:
-    """The product's photos that can be read, and what is wrong with the others."""
+def _named_photos(cell: str, sku: str, catalogue: Catalogue) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The product's files, and what is wrong with names that lead to none."""
     if catalogue.photos is None:
-        return (), []
-    folder = catalogue.photos
-    if cell:
-        named = folder.named(cell)
-        files, faults = named.files, list(named.faults)
-    else:
-        files, faults = folder.of_sku(sku, catalogue.skus), []
-    loaded = [folder.load(file) for file in files]
-    faults += [each for each in loaded if isinstance(each, str)]
+        return (), ()
+    if not cell:
+        return catalogue.photos.of_sku(sku, catalogue.skus), ()
+    named = catalogue.photos.named(cell)
+    return named.files, named.faults
+
+
+def _photos(row: _Row, folder: PhotoFolder | None, known: Contents) -> tuple[tuple[Photo, ...], list[str]]:
+    """The row's photos that can be read, and what is wrong with the others."""
+    loaded = [] if folder is None else [folder.load(file, known) for file in row.files]
+    faults = [*row.faults, *(each for each in loaded if isinstance(each, str))]
     photos = {each.sha256: each for each in reversed(loaded) if isinstance(each, Photo)}  # one file under two names
     return tuple(reversed(photos.values())), faults
 

@@ -6,15 +6,26 @@ import hashlib
 import os
 import re
 import unicodedata
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from types import MappingProxyType
+from typing import TypeVar
 
 from packshot.catalogue.files import PICTURE_ENDINGS
 from packshot.errors import InputError
+from packshot.generation.parallel import in_order
 from packshot.images import picture_size
 from packshot.listing.products import Photo
+from packshot.listing.remote import RemoteFile, RemoteStore
 
+T = TypeVar("T")
+Contents = Mapping[str, bytes]
+"""Of files, by name."""
+
+_NOTHING: Contents = MappingProxyType({})
+_FETCHED_AT_ONCE = 16
 _LARGEST_BYTES = 500_000_000
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://|data:|//", re.IGNORECASE)
 _DRIVE = re.compile(r"[A-Za-z]:[/\\]|\\\\|/(?!/)|~")
@@ -39,22 +50,23 @@ class Named:
 class PhotoFolder:
     """The pictures below one folder, by name. Hidden files and links out of the folder are not among them."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path | RemoteStore) -> None:
         """List the folder.
 
         Raises:
             InputError: it is no folder that can be read.
+            OutputError: likewise, of a store.
         """
         self.root = root
-        try:
-            self._real_root = root.resolve(strict=True)
-            os.scandir(root).close()
-        except OSError as error:
-            raise InputError(root, error.strerror or str(error), "a local folder of photos") from None
-        self.files = tuple(sorted(self._walk(), key=_natural))
+        self._source = _Disk(root) if isinstance(root, Path) else _Bucket(root)
+        self.files = tuple(sorted(filter(_is_shown_picture, self._source.names()), key=_natural))
         self._by_path = _index((file, (_plain(file),)) for file in self.files)
         self._by_name = _index((file, _name_forms(file)) for file in self.files)
         self._by_sku = _index((file, _sku_forms(file)) for file in self.files)
+
+    def shown(self) -> str:
+        """The folder, for people."""
+        return str(self.root) if isinstance(self.root, Path) else self.root.shown()
 
     def named(self, cell: str) -> Named:
         """The files that a cell names: one, or several with commas, semicolons, bars or line ends between."""
@@ -86,22 +98,34 @@ class PhotoFolder:
             found.setdefault(name, []).append(file)
         return {name: tuple(files) for name, files in sorted(found.items())}
 
-    def load(self, file: str) -> Photo | str:
-        """Read a photo to its end; what is wrong with it, where that fails."""
-        path = self.root / file
+    def ahead(self, items: Iterable[T], files_of: Callable[[T], Sequence[str]]) -> Iterator[tuple[T, Contents]]:
+        """The items, each with what is already known of its files; those of later ones are fetched meanwhile.
+
+        Raises:
+            OutputError: a store cannot be read.
+        """
+        return self._source.ahead(items, files_of)
+
+    def load(self, file: str, known: Contents = _NOTHING) -> Photo | str:
+        """Read a photo to its end; what is wrong with it, where that fails.
+
+        Args:
+            file: one of `files`.
+            known: contents by file, see `ahead`.
+
+        Raises:
+            OutputError: a store cannot be read.
+        """
         try:
-            if not path.resolve(strict=True).is_relative_to(self._real_root):
-                return f"the photo '{file}' lies outside the folder"
-            if path.stat().st_size > _LARGEST_BYTES:
-                return f"the photo '{file}' has more than {_LARGEST_BYTES:,} bytes"
-            width, height = picture_size(path, where=file)
-            with open(path, "rb") as stream:
-                digest = hashlib.file_digest(stream, "sha256").hexdigest()
+            return self._source.load(file, known)
+        except _OutsideError:
+            return f"the photo '{file}' lies outside the folder"
+        except _TooLargeError:
+            return f"the photo '{file}' has more than {_LARGEST_BYTES:,} bytes"
         except InputError as error:
             return f"the photo '{file}' cannot be read: {error.got}"
         except OSError as error:
             return f"the photo '{file}' cannot be read: {error.strerror or error}"
-        return Photo(path, file, digest, width, height)
 
     def _find(self, name: str) -> tuple[str] | str:
         """The one file of a name, or what is wrong with it."""
@@ -121,12 +145,80 @@ class PhotoFolder:
             return f"the photo '{shown}' could be any of {len(found)} files, such as {found[0]} and {found[1]}"
         return (found[0],) if found else f"the photo '{shown}' is missing"
 
-    def _walk(self) -> Iterator[str]:
-        for folder, folders, files in os.walk(self.root):
-            folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-            for file in files:
-                if not file.startswith(".") and file.rpartition(".")[2].casefold() in PICTURE_ENDINGS:
-                    yield (Path(folder) / file).relative_to(self.root).as_posix()
+
+class _OutsideError(Exception):
+    """A link that leads out of the folder."""
+
+
+class _TooLargeError(Exception):
+    """More bytes than a photo may have."""
+
+
+class _Disk:
+    """A folder of this machine."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        try:
+            self._real_root = root.resolve(strict=True)
+            os.scandir(root).close()
+        except OSError as error:
+            raise InputError(root, error.strerror or str(error), "a folder of photos") from None
+
+    def names(self) -> Iterator[str]:
+        for folder, folders, files in os.walk(self._root):
+            folders[:] = sorted(name for name in folders if not _is_hidden(name))
+            yield from ((Path(folder) / file).relative_to(self._root).as_posix() for file in files)
+
+    def ahead(self, items: Iterable[T], files_of: Callable[[T], Sequence[str]]) -> Iterator[tuple[T, Contents]]:
+        return ((item, _NOTHING) for item in items)
+
+    def load(self, file: str, known: Contents) -> Photo:
+        path = self._root / file
+        if not path.resolve(strict=True).is_relative_to(self._real_root):
+            raise _OutsideError
+        if path.stat().st_size > _LARGEST_BYTES:
+            raise _TooLargeError
+        width, height = picture_size(path, where=file)
+        with open(path, "rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        return Photo(path, file, digest, width, height)
+
+
+class _Bucket:
+    """A folder in an object store."""
+
+    def __init__(self, store: RemoteStore) -> None:
+        self._store, self._listed = store, store.listed()
+
+    def names(self) -> Iterator[str]:
+        return iter(self._listed)
+
+    def ahead(self, items: Iterable[T], files_of: Callable[[T], Sequence[str]]) -> Iterator[tuple[T, Contents]]:
+        with ThreadPoolExecutor(_FETCHED_AT_ONCE) as pool:
+            yield from in_order(pool, lambda item: (item, self._fetched(files_of(item))), items, 2 * _FETCHED_AT_ONCE)
+
+    def load(self, file: str, known: Contents) -> Photo:
+        if self._listed[file].size_bytes > _LARGEST_BYTES:
+            raise _TooLargeError
+        path = RemoteFile(self._store, file)
+        data = known.get(file) or path.read_bytes()
+        return Photo(path, file, hashlib.sha256(data).hexdigest(), *picture_size(data, where=file))
+
+    def _fetched(self, files: Sequence[str]) -> Contents:
+        small = [file for file in files if self._listed[file].size_bytes <= _LARGEST_BYTES]
+        found = {file: self._store.read(file) for file in small}
+        return {file: data for file, data in found.items() if data is not None}
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith((".", "__MACOSX"))
+
+
+def _is_shown_picture(file: str) -> bool:
+    *folders, name = file.split("/")
+    ending = name.rpartition(".")[2].casefold()
+    return ending in PICTURE_ENDINGS and not name.startswith(".") and not any(map(_is_hidden, folders))
 
 
 def plain_sku(sku: str) -> str:

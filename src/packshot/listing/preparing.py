@@ -15,9 +15,10 @@ from packshot.listing.making import Setting, cutting_pack, packs_of
 from packshot.listing.names import TEMPLATE
 from packshot.listing.plan import Target, plan
 from packshot.listing.products import Problem, Product
+from packshot.listing.remote import RemoteStore
 from packshot.listing.run import Job, digest_of, split
 from packshot.listing.sets import load_sets
-from packshot.listing.store import LocalStore, Store, open_store
+from packshot.listing.store import LocalStore, open_store
 from packshot.listing.tables import open_table
 from packshot.provenance.labelling import UNNAMED
 from packshot.provenance.policy import load_policy
@@ -33,7 +34,7 @@ class Wanted:
     catalogue: str
     channels: tuple[str, ...]
     out: str
-    photos: Path | None = None
+    photos: str | None = None
     words_only: bool = False
     columns: str = ""
     sheet: str | None = None
@@ -63,7 +64,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
     catalogue = open_products(
         open_table(wanted.catalogue, sheet=wanted.sheet, query=wanted.query),
         choice=read_choice(wanted.columns) if wanted.columns else None,
-        photos=wanted.photos,
+        photos=None if wanted.photos is None else _folder(wanted.photos),
         words_only=wanted.words_only,
     )
     _apart(out, catalogue)
@@ -108,10 +109,19 @@ def _recipe(wanted: Wanted, setting: Setting, draws: bool) -> dict[str, object]:
     }
 
 
-def _apart(out: Store, catalogue: Catalogue) -> None:
+def _folder(photos: str) -> Path | RemoteStore:
+    store = open_store(photos, "--photos")
+    return store.folder if isinstance(store, LocalStore) else store
+
+
+def _apart(out: LocalStore | RemoteStore, catalogue: Catalogue) -> None:
     """Refuse to write among the photos, where the next run would take pictures for photos."""
-    if catalogue.photos is None or not isinstance(out, LocalStore):
+    root = None if catalogue.photos is None else catalogue.photos.root
+    if isinstance(out, LocalStore) and isinstance(root, Path):
+        inside, shown = out.folder.resolve().is_relative_to(root.resolve()), str(root)
+    elif isinstance(out, RemoteStore) and isinstance(root, RemoteStore):
+        inside, shown = f"{out.url}/".startswith(f"{root.url}/"), root.url
+    else:
         return
-    if out.folder.resolve().is_relative_to(catalogue.photos.root.resolve()):
-        got = f"{out.shown()}, inside the folder of the photos {catalogue.photos.root}"
-        raise RequestError("--out", got, "one outside")
+    if inside:
+        raise RequestError("--out", f"{out.shown()}, inside the folder of the photos {shown}", "one outside")

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from packshot.catalogue.rows import Place
 from packshot.images import canonical_json
+from packshot.listing.remote import RemoteFile
 
 
 class Path_(StrEnum):
@@ -35,7 +36,7 @@ class Photo:
         height_px: likewise.
     """
 
-    path: Path
+    path: Path | RemoteFile
     name: str
     sha256: str
     width_px: int

@@ -12,6 +12,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import mimetypes
+import os
 import secrets
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -41,10 +42,23 @@ FOLDED = 64
 _LEASE_PATIENCE_SECONDS = 20.0
 _AT_ONCE = 16
 _SEGMENTS = ".packshot/lines"
-_ACCEPTED = "a bucket that is there, and keys with the right to list, read, write and delete in it"
+_ACCEPTED = "a bucket that is there, and keys that may list and read in it, and write and delete below --out"
 _TYPES = {"webp": "image/webp", "jsonl": "application/jsonl"}
 
 T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """What a listing says of a file.
+
+    Attributes:
+        size_bytes: of its content.
+        tag: that the store gives it: the MD5 in hex, or something else.
+    """
+
+    size_bytes: int
+    tag: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,9 +96,9 @@ class RemoteStore:
 
     def intact(self, files: Sequence[Written]) -> set[Written]:
         """See `store.Store`; by the MD5 that S3 lists, and where it lists something else, by reading."""
-        listed = self._listed()
+        listed = self.listed()
         there = [file for file in files if file.name in listed]
-        known = {file for file in there if file.md5 is not None and listed[file.name] == file.md5}
+        known = {file for file in there if file.md5 is not None and listed[file.name].tag == file.md5}
         rest = [file for file in there if file not in known]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return known.union(file for file, same in zip(rest, pool.map(self._same, rest), strict=True) if same)
@@ -106,9 +120,22 @@ class RemoteStore:
                 raise
             journal.settle()
 
+    def listed(self, folder: str = "") -> dict[str, Listed]:
+        """The files below a folder, by name.
+
+        Raises:
+            OutputError: the store cannot be read.
+        """
+        root = len(self.url.partition("://")[2]) + 1
+        found = self._try(folder, lambda files, path: files.find(path, detail=True))
+        return {
+            path.lstrip("/")[root:]: Listed(int(facts["size"]), str(facts.get("ETag", "")).strip('"'))
+            for path, facts in found.items()
+        }
+
     def segments(self, name: str = "") -> list[str]:
         """Names of the segments of a file of lines, or of all such files, in the order of their writing."""
-        return sorted(self._listed(f"{_SEGMENTS}/{name}" if name else _SEGMENTS))
+        return sorted(self.listed(f"{_SEGMENTS}/{name}" if name else _SEGMENTS))
 
     def joined(self, name: str, segments: Sequence[str]) -> bytes:
         """A file of lines and some segments, which are read first."""
@@ -125,12 +152,6 @@ class RemoteStore:
         data = self.read(file.name)
         return data is not None and hashlib.sha256(data).hexdigest() == file.sha256
 
-    def _listed(self, folder: str = "") -> dict[str, str]:
-        """Names of the files below a folder, each with the tag that the store gives it."""
-        root = len(self.url.partition("://")[2]) + 1
-        found = self._try(folder, lambda files, path: files.find(path, detail=True))
-        return {path.lstrip("/")[root:]: str(facts.get("ETag", "")).strip('"') for path, facts in found.items()}
-
     def _try(self, name: str, work: Callable[[Any, str], T]) -> T:
         """Do something with a file; again while the store is in trouble, and at most as long as patience lasts.
 
@@ -143,6 +164,29 @@ class RemoteStore:
         except troubles() as error:
             where = self.url if name.startswith(".packshot") else path
             raise OutputError(where, first_line(error), _ACCEPTED) from None
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteFile:
+    """A file in a store, with what its readers use of a `Path`."""
+
+    store: RemoteStore
+    name: str
+
+    def __str__(self) -> str:
+        return self.store.shown(self.name)
+
+    def read_bytes(self) -> bytes:
+        """Its content.
+
+        Raises:
+            FileNotFoundError: there is none.
+            OutputError: the store cannot be read.
+        """
+        data = self.store.read(self.name)
+        if data is None:
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self))
+        return data
 
 
 @dataclass(slots=True)

@@ -12,10 +12,13 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from packshot.errors import OutputError, RequestError
 from packshot.images import write_atomically
+
+if TYPE_CHECKING:
+    from packshot.listing.remote import RemoteStore
 
 _LOCK = ".packshot-listing.lock"
 
@@ -107,8 +110,12 @@ class Store(Protocol):
         """
 
 
-def open_store(place: str) -> Store:
+def open_store(place: str, option: str = "--out") -> LocalStore | RemoteStore:
     """The store of a local folder or of a URL; looks for nothing there yet.
+
+    Args:
+        place: the folder or URL.
+        option: by which it was told, for messages.
 
     Raises:
         RequestError: a URL of another kind, or one that holds more than a folder.
@@ -121,11 +128,11 @@ def open_store(place: str) -> Store:
     protocol, _, rest = place.partition("://")
     accepted = f"a local folder, or a URL such as {PROTOCOLS[0]}://bucket/folder"
     if protocol not in PROTOCOLS:
-        raise RequestError("--out", f"a URL of {protocol}://", accepted)
+        raise RequestError(option, f"a URL of {protocol}://", accepted)
     if any(sign in rest for sign in "@?#") or "::" in place:  # not shown: what stands there may be a password
-        raise RequestError("--out", "a URL with one of @ ? # ::", f"{accepted}; keys come from the environment")
+        raise RequestError(option, "a URL with one of @ ? # ::", f"{accepted}; keys come from the environment")
     if not rest.strip("/") or rest.startswith("/") or "//" in rest:
-        raise RequestError("--out", f"'{place}'", accepted)
+        raise RequestError(option, f"'{place}'", accepted)
     file_system(protocol)
     return RemoteStore(f"{protocol}://{rest.rstrip('/')}")
 
