@@ -14,7 +14,7 @@ pytest.importorskip("fsspec")
 import fsspec
 from listing_tables import opened, photo, read, table, truncated
 
-from packshot.errors import OutputError, RequestError
+from packshot.errors import InputError, OutputError, RequestError
 from packshot.listing.intake import open_products, read_products
 from packshot.listing.photos import PhotoFolder
 from packshot.listing.preparing import _apart
@@ -84,6 +84,13 @@ def test_a_store_that_cannot_be_read_is_no_lack_of_photos(tmp_path: Path) -> Non
     catalogue = open_products(open_table(table(tmp_path, "sku,title\nA,hat\n")), photos=store)
     with pytest.raises(OutputError, match="503"):
         list(read_products(catalogue))
+
+
+def test_a_folder_that_is_not_there_is_no_folder_without_photos(tmp_path: Path) -> None:
+    source = table(tmp_path, "sku,title\nA,hat\n")
+    for missing in (tmp_path / "none", RemoteStore(f"memory://{tmp_path.name}/none")):
+        with pytest.raises(InputError, match="a folder of photos"):
+            open_products(open_table(source), photos=missing)
 
 
 def test_pictures_are_not_written_among_the_photos(both: tuple[Path, RemoteStore], tmp_path: Path) -> None:

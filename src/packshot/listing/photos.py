@@ -190,6 +190,8 @@ class _Bucket:
 
     def __init__(self, store: RemoteStore) -> None:
         self._store, self._listed = store, store.listed()
+        if not self._listed:  # stores know no folders that are empty
+            raise InputError(store.url, "nothing there", "a folder of photos")
 
     def names(self) -> Iterator[str]:
         return iter(self._listed)
