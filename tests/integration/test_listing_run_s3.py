@@ -87,7 +87,7 @@ def start(command: list[object]) -> subprocess.Popen[bytes]:
 
 def kill_when_under_way(command: list[object], bucket: Bucket) -> str:
     """Kill -9 the driver once it has written lines; what it said."""
-    process, until = start(command), time.monotonic() + 100
+    process, until = start(command), time.monotonic() + 170
     while not any(name.startswith(".packshot/lines/manifest") for name in bucket.objects()):
         assert process.poll() is None and time.monotonic() < until, "the run ended before it could be killed"
         time.sleep(0.02)

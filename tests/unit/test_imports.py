@@ -9,7 +9,7 @@ from pathlib import Path
 
 HEAVY = (
     *("torch", "pyarrow", "scipy", "cv2", "fsspec", "openpyxl", "psycopg", "sqlalchemy"),
-    *("tensorboard", "onnx", "diffusers", "transformers"),
+    *("tensorboard", "onnx", "diffusers", "transformers", "s3fs", "botocore", "aiohttp"),
 )
 
 PROBE = """
@@ -32,7 +32,7 @@ FOR_EVERYBODY = (
     "packshot.listing",
     "packshot.listing.channels",
     *(f"packshot.listing.{name}" for name in ("columns", "database", "guesses", "intake", "names", "photos")),
-    *(f"packshot.listing.{name}" for name in ("plan", "products", "sets", "spreadsheet", "tables")),
+    *(f"packshot.listing.{name}" for name in ("plan", "products", "remote", "sets", "spreadsheet", "store", "tables")),
 )
 """The rest of these rooms belongs to their extra, and may import OpenCV: it is imported when it is used."""
 
