@@ -26,6 +26,9 @@ def serve(
     database: Annotated[
         str, typer.Option(help="SQLAlchemy URL; SQLite in --home if left out.", envvar="PACKSHOT_DATABASE")
     ] = "",
+    assets: Annotated[
+        str, typer.Option(help="s3://bucket/folder for pictures, instead of --home.", envvar="PACKSHOT_ASSETS")
+    ] = "",
     workers: Annotated[int, typer.Option(help="Processes that draw and edit; 0 for one on each core.")] = 0,
     backend: Annotated[str, typer.Option(help="embedded, fake, or one that a plug-in adds.")] = "embedded",
     pack: Annotated[str, typer.Option(help="Of the back-end, where a request names none.")] = "base",
@@ -47,8 +50,8 @@ def serve(
     from packshot.server.settings import Settings
 
     settings = Settings(
-        home=home.resolve(), database=database, host=host, port=port, quick_workers=workers, backend=backend,
-        pack=pack, producer=producer,
+        home=home.resolve(), database=database, assets=assets, host=host, port=port, quick_workers=workers,
+        backend=backend, pack=pack, producer=producer,
     )  # fmt: skip
     if not settings.on_loopback:
         raise RequestError("--host", host, "127.0.0.1: other addresses need keys, which are not there yet")

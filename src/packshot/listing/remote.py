@@ -15,7 +15,7 @@ import mimetypes
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -55,10 +55,12 @@ class Listed:
     Attributes:
         size_bytes: of its content.
         tag: that the store gives it: the MD5 in hex, or something else.
+        modified: when it was written, in seconds since 1970.
     """
 
     size_bytes: int
     tag: str
+    modified: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +130,7 @@ class RemoteStore:
         """
         root = len(self.url.partition("://")[2]) + 1
         found = self._try(folder, lambda files, path: files.find(path, detail=True))
-        return {
-            path.lstrip("/")[root:]: Listed(int(facts["size"]), str(facts.get("ETag", "")).strip('"'))
-            for path, facts in found.items()
-        }
+        return {path.lstrip("/")[root:]: _listed(facts) for path, facts in found.items()}
 
     def segments(self, name: str = "") -> list[str]:
         """Names of the segments of a file of lines, or of all such files, in the order of their writing."""
@@ -264,6 +263,13 @@ class _RemoteJournal:
     def _forget(self, store: RemoteStore, segments: Sequence[str]) -> None:
         store.remove_all(segments)
         self.known.difference_update(segments)
+
+
+def _listed(facts: Mapping[str, Any]) -> Listed:
+    written = facts.get("LastModified") or facts.get("created")
+    return Listed(
+        int(facts["size"]), str(facts.get("ETag", "")).strip('"'), written.timestamp() if written else time.time()
+    )
 
 
 def _content(files: Any, path: str) -> bytes | None:

@@ -49,7 +49,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(title="packshot", version=__version__, description=DESCRIPTION, lifespan=lifespan)
     watch = Watch(queue)
-    app.state.services = Services(settings, database, queue, Assets(database, settings.home), watch)
+    app.state.services = Services(settings, database, queue, Assets(database, settings.home, settings.assets), watch)
     app.state.supervisor = supervisor
     problems.install(app)
     for room in (generations, jobs, assets, operations):

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +11,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from packshot.images import write_atomically
+from packshot.server.blobs import Blobs
 from packshot.server.database import Database
 from packshot.server.ids import new_id
 from packshot.server.tables import assets
@@ -66,25 +63,18 @@ _FIELDS = tuple(assets.c[name] for name in Asset.__slots__)
 
 
 class Assets:
-    """Assets of one database, below one folder."""
+    """Assets of one database, their contents below one folder or in one bucket."""
 
-    def __init__(self, database: Database, home: Path) -> None:
-        self.database, self.folder = database, home / "assets"
+    def __init__(self, database: Database, home: Path, bucket: str = "") -> None:
+        self.database, self.blobs = database, Blobs(home / "assets", bucket)
 
     def store(self, data: bytes) -> str:
         """Put content in its place, whole or not at all; its sha256."""
-        digest = hashlib.sha256(data).hexdigest()
-        path = self.path_of(digest)
-        try:
-            os.utime(path)  # a sweep leaves what was touched lately
-        except FileNotFoundError:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, data)
-        return digest
+        return self.blobs.put(data)
 
     def path_of(self, sha256: str) -> Path:
-        """Where content lies."""
-        return self.folder / sha256[:2] / sha256
+        """A file with this content; see `Blobs.path`."""
+        return self.blobs.path(sha256)
 
     def add(self, connection: Connection, new: NewAsset, job_id: str | None = None) -> Asset:
         """Record a file, in a transaction of the caller's."""
@@ -135,11 +125,10 @@ class Assets:
         Younger files stay: their asset may be about to be recorded.
         """
         removed = 0
-        for path in self.folder.glob("*/*"):
+        for sha256 in self.blobs.aged(grace_seconds):
             with self.database.read() as connection:
-                known = connection.execute(sa.select(assets.c.id).where(assets.c.sha256 == path.name).limit(1)).first()
-            with suppress(OSError):  # another server of the same folder may sweep, too
-                if known is None and time.time() - path.stat().st_mtime > grace_seconds:
-                    path.unlink()
-                    removed += 1
+                known = connection.execute(sa.select(assets.c.id).where(assets.c.sha256 == sha256).limit(1)).first()
+            if known is None:
+                self.blobs.remove(sha256)
+                removed += 1
         return removed

@@ -19,6 +19,7 @@ class Settings:
     Attributes:
         home: folder of database, pictures, listings and trainings.
         database: SQLAlchemy URL; empty for SQLite in `home`.
+        assets: URL of a bucket for pictures, which several machines share; empty for `home`.
         host: address that the server listens on.
         port: of it; 0 for a free one.
         quick_workers: processes for what a person waits for: pictures, edits, checks.
@@ -36,6 +37,7 @@ class Settings:
 
     home: Path
     database: str = ""
+    assets: str = ""
     host: str = "127.0.0.1"
     port: int = 8333
     quick_workers: int = 0

@@ -93,7 +93,7 @@ class Supervisor:
                 self._forget(dead)
                 if time.monotonic() - swept > SWEEP_SECONDS:
                     swept = time.monotonic()
-                    Assets(self.database, self.settings.home).sweep()
+                    Assets(self.database, self.settings.home, self.settings.assets).sweep()
             except Exception:  # the database may be away for a while
                 _log.exception("the supervisor goes on after")
                 self._stop.wait(1.0)

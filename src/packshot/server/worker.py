@@ -57,7 +57,7 @@ def main(settings: Settings, name: str, lane: str) -> None:
     if lane == "slow":
         os.nice(_NICE)
     database = Database(settings.database_url)
-    queue, assets = Queue(database), Assets(database, settings.home)
+    queue, assets = Queue(database), Assets(database, settings.home, settings.assets)
     for task in TASKS.values():
         if task.lane == lane and task.warm is not None:
             task.warm(settings)
