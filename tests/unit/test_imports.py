@@ -44,7 +44,7 @@ def light_modules(root: Path) -> list[str]:
     for path in sorted((source / "packshot").rglob("*.py")):
         parts = path.relative_to(source).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
-        extra = name.startswith("packshot.training") or (
+        extra = name.startswith(("packshot.training", "packshot.server.")) or (
             name.startswith(("packshot.editing", "packshot.listing")) and name not in FOR_EVERYBODY
         )
         if not extra and parts[-1] != "__main__":
