@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from packshot.errors import OutputError
+from packshot.errors import OutputError, RequestError
 from packshot.listing.pool import TRIES, Executor, LocalPool, WorkerDiedError
 
 pytestmark = pytest.mark.slow
@@ -179,3 +180,59 @@ def test_workers_end_with_the_process_that_asked(make: Make, tmp_path: Path) -> 
     driver.send_signal(signal.SIGKILL)
     driver.wait()
     assert gone({pid for _, pid in marks(tmp_path / "marks")})
+
+
+def processes_of(node: Any) -> set[int]:
+    """The raylet of a node, its agents, and its workers."""
+    found = {process.process.pid for kind in node.all_processes.values() for process in kind}
+    for _ in range(2):
+        parents = {int(path.name): _parent(path) for path in Path("/proc").iterdir() if path.name.isdigit()}
+        found |= {pid for pid, parent in parents.items() if parent in found}
+    return found
+
+
+def _parent(process: Path) -> int:
+    try:
+        return int((process / "stat").read_text().rpartition(")")[2].split()[1])
+    except OSError:
+        return 0
+
+
+def test_a_node_vanishes_and_another_joins_while_items_run(cluster: Any, tmp_path: Path) -> None:
+    from packshot.listing.ray_pool import RayPool
+
+    (lost,) = cluster.worker_nodes
+    items = [Item(number, tmp_path) for number in range(200)]
+    answers = RayPool(work, partial(start, tmp_path), 0, cluster.address).results(items)
+    found = [next(answers)]
+    while not processes_of(lost) & {pid for number, pid in marks(tmp_path) if number >= 0}:
+        found.append(next(answers))
+    for pid in processes_of(lost):
+        os.kill(pid, signal.SIGKILL)
+    joined = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, wait=False)
+    found += answers
+    assert dict(found) == {item: 2 * item.number for item in items} and len(found) == len(items)
+    runs = Counter(number for number, _ in marks(tmp_path))
+    assert sum(runs[number] > 1 for number in range(200)) <= 1
+    assert processes_of(joined) & {pid for number, pid in marks(tmp_path) if number >= 0}
+
+
+def test_a_cluster_that_is_not_there_is_said_at_once() -> None:
+    ray_pool = pytest.importorskip("packshot.listing.ray_pool")
+
+    def greet() -> None:
+        with other.accept()[0] as peer:
+            peer.sendall(b"SSH-2.0-OpenSSH")
+
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        threading.Thread(target=greet).start()
+        mistakes = {
+            "127.0.0.1:1": "nobody answers",
+            "no.such.host.invalid:6379": "nobody answers",
+            f"127.0.0.1:{other.getsockname()[1]}": "something else answers",
+            "ray://127.0.0.1:10001": "accepted: HOST:PORT",
+            "head": "accepted: HOST:PORT",
+        }
+        for address, said in mistakes.items():
+            with pytest.raises(RequestError, match=said):
+                ray_pool.cores(address)
