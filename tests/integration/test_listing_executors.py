@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -18,6 +19,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from command_line import packshot
+from listing_shop import lines
 
 from packshot.errors import OutputError, RequestError
 from packshot.listing.pool import TRIES, Executor, LocalPool, WorkerDiedError
@@ -182,6 +185,40 @@ def test_workers_end_with_the_process_that_asked(make: Make, tmp_path: Path) -> 
     assert gone({pid for _, pid in marks(tmp_path / "marks")})
 
 
+def pictures(out: Path) -> dict[str, bytes]:
+    """Every file that a user sees of a run, but for the lines' order and what they say of the time it took."""
+    files = {path.relative_to(out).as_posix(): path for path in out.rglob("[!.]*") if path.is_file()}
+    found = {name: path.read_bytes() for name, path in files.items()}
+    for name in ("manifest.jsonl", "failures.jsonl"):
+        rows = sorted(lines(out / name), key=str)
+        assert len({row.get("key", str(row)) for row in rows}) == len(rows)
+        found[name] = json.dumps([{**row, "seconds": None} for row in rows], sort_keys=True).encode()
+    return found
+
+
+def test_a_listing_run_killed_on_ray_and_resumed_is_as_never_interrupted(cluster: Any, tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    from listing_shop import shop_in
+
+    shop = shop_in(tmp_path)
+    assert packshot(*shop, "--out", tmp_path / "whole", "--workers", 1).returncode == 1  # a row is damaged
+    out = tmp_path / "torn"
+    elsewhere = ["--executor", "ray", "--ray-address", cluster.address, "--json", "--out", "torn"]
+    command = [sys.executable, "-m", "packshot", *map(str, shop), *elsewhere]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd=tmp_path) as driver:
+        until = time.monotonic() + 90
+        while len(lines(out / "manifest.jsonl")) < 2:
+            assert driver.poll() is None and time.monotonic() < until
+            time.sleep(0.02)
+        driver.kill()
+    there = len(lines(out / "manifest.jsonl"))
+    again = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert again.returncode == 1, again.stderr
+    done = json.loads(again.stdout)
+    assert 2 <= done["there"] <= there and done["made"] + done["there"] == 10
+    assert pictures(out) == pictures(tmp_path / "whole")
+
+
 def processes_of(node: Any) -> set[int]:
     """The raylet of a node, its agents, and its workers."""
     found = {process.process.pid for kind in node.all_processes.values() for process in kind}
@@ -210,11 +247,13 @@ def test_a_node_vanishes_and_another_joins_while_items_run(cluster: Any, tmp_pat
     for pid in processes_of(lost):
         os.kill(pid, signal.SIGKILL)
     joined = cluster.add_node(num_cpus=1, object_store_memory=80 * 2**20, wait=False)
-    found += answers
-    assert dict(found) == {item: 2 * item.number for item in items} and len(found) == len(items)
+    used = False
+    for answer in answers:
+        found.append(answer)
+        used = used or bool(processes_of(joined) & {pid for number, pid in marks(tmp_path) if number >= 0})
+    assert used and dict(found) == {item: 2 * item.number for item in items} and len(found) == len(items)
     runs = Counter(number for number, _ in marks(tmp_path))
     assert sum(runs[number] > 1 for number in range(200)) <= 1
-    assert processes_of(joined) & {pid for number, pid in marks(tmp_path) if number >= 0}
 
 
 def test_a_cluster_that_is_not_there_is_said_at_once() -> None:

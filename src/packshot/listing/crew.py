@@ -7,7 +7,7 @@ simulated machines within milliseconds.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from typing import Generic, Protocol, TypeVar
 
 from packshot.errors import RequestError
@@ -71,7 +71,7 @@ class Crew(Generic[Item, Made, Worker, Call]):
         self.busy: dict[Call, tuple[Worker, int]] = {}
         self.start_deaths = self.waits = 0
 
-    def results(self, items: Sequence[Item]) -> Iterator[tuple[Item, Made | WorkerDiedError]]:
+    def results(self, items: Sequence[Item]) -> Generator[tuple[Item, Made | WorkerDiedError], None, None]:
         """Answers in the order in which they come, one for each item.
 
         Nothing is handed out while the caller is busy with an answer: work under way is at most one item a worker.

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
@@ -27,7 +27,7 @@ class WorkerDiedError(Exception):
 class Executor(Protocol[Item, MadeOut]):
     """Something that applies one function to items in workers, which begin with one call of a start function."""
 
-    def results(self, items: Sequence[Item]) -> Iterator[tuple[Item, MadeOut | WorkerDiedError]]:
+    def results(self, items: Sequence[Item]) -> Generator[tuple[Item, MadeOut | WorkerDiedError], None, None]:
         """Answers in the order in which they come, one for each item; closed early, its workers end.
 
         Work under way is bounded: who is slow to take answers slows the workers down. A worker's death costs its item
@@ -51,7 +51,7 @@ class LocalPool(Generic[Item, Made]):
     def __init__(self, function: Callable[[Item], Made], start: Callable[[], None], workers: int) -> None:
         self.function, self.start, self.workers = function, start, workers
 
-    def results(self, items: Sequence[Item]) -> Iterator[tuple[Item, Made | WorkerDiedError]]:
+    def results(self, items: Sequence[Item]) -> Generator[tuple[Item, Made | WorkerDiedError], None, None]:
         """Answers in the order in which they come, one for each item.
 
         When a worker dies, those items that were under way run again, each alone, so that only the guilty one is lost.

@@ -18,7 +18,7 @@ import os
 import re
 import socket
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
@@ -66,7 +66,7 @@ class RayPool(Generic[Item, Made]):
     workers: int = 0
     address: str | None = None
 
-    def results(self, items: Sequence[Item]) -> Iterator[tuple[Item, Made | WorkerDiedError]]:
+    def results(self, items: Sequence[Item]) -> Generator[tuple[Item, Made | WorkerDiedError], None, None]:
         """See `pool.Executor`.
 
         Raises:

@@ -12,7 +12,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import nullcontext
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -136,10 +136,11 @@ def run(
         rewrite(journal, FAILURES, [*lost, *failed.values()])
         tally = Tally(len(job.planned), len(there), known, len(todo), len(lost), time.monotonic())
         with needs(job.out, job.setting, todo) if workforce.elsewhere else nullcontext() as needed:
-            pool = workforce.open(partial(_make_one, job.out, job.setting), partial(_begin, needed))
-            for picture, answer in pool.results(todo):
-                _note(journal, picture, answer, failed, tally)
-                progress(tally)
+            executor = workforce.open(partial(_make_one, job.out, job.setting), partial(_begin, needed))
+            with closing(executor.results(todo)) as answers:
+                for picture, answer in answers:
+                    _note(journal, picture, answer, failed, tally)
+                    progress(tally)
         rewrite(journal, FAILURES, [*lost, *failed.values()])
         return tally
 
