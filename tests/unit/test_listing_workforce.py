@@ -32,7 +32,7 @@ def test_errors_arrive_from_other_processes_as_they_were() -> None:
 
 def test_a_machine_that_lacks_something_is_named(tmp_path: Path) -> None:
     catalogue, photos = shop_in(tmp_path)[1], tmp_path / "photos"
-    wanted = Wanted(str(catalogue), ("taobao-main",), str(tmp_path / "out"), photos, backend="fake")
+    wanted = Wanted(str(catalogue), ("taobao-main",), str(tmp_path / "out"), str(photos), backend="fake")
     job, _ = prepare(wanted)
     with needs(job.out, job.setting, job.planned) as needed:
         there = pickle.loads(pickle.dumps(needed))

@@ -12,7 +12,6 @@ import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from packshot import __version__
 from packshot.errors import PackshotError, RequestError
@@ -55,12 +54,13 @@ class Needs:
         here = f"machine {socket.gethostname()}"
         if self.version != __version__:
             raise RequestError(here, f"packshot {__version__}", f"{self.version}, as where the run was started")
-        if self.photo is not None and _sha256(self.photo.path) != self.photo.sha256:
-            raise RequestError(here, f"no photo {self.photo.path}, or another one", _shared("photos"))
         try:
+            photo = None if self.photo is None else _sha256(self.photo)
             ticket, packs = self.out.read(_TICKET), _packs(self.setting, self.draws)
         except PackshotError as error:
             raise RequestError(here, error, "what is there where the run was started") from None
+        if self.photo is not None and photo != self.photo.sha256:
+            raise RequestError(here, f"no photo {self.photo.path}, or another one", _shared("photos"))
         if ticket != self.ticket.encode():
             raise RequestError(here, f"another {self.out.shown()}, or none", _shared("--out"))
         if wrong := [name for name, sha256 in self.packs.items() if packs.get(name) != sha256]:
@@ -89,9 +89,9 @@ def _packs(setting: Setting, draws: bool) -> dict[str, str]:
     return cutting_pack() | (packs_of(setting.backend, setting.pack) if draws else {})
 
 
-def _sha256(path: Path) -> str | None:
+def _sha256(photo: Photo) -> str | None:
     try:
-        return hashlib.sha256(path.read_bytes()).hexdigest()
+        return hashlib.sha256(photo.path.read_bytes()).hexdigest()
     except OSError:
         return None
 

@@ -122,7 +122,7 @@ def open_store(place: str, option: str = "--out") -> LocalStore | RemoteStore:
         MissingExtraError: what object stores need is not installed.
     """
     if "://" not in place:
-        return LocalStore(Path(place).absolute())  # workers may have another working folder
+        return LocalStore(Path(place))
     from packshot.listing.remote import PROTOCOLS, RemoteStore, file_system
 
     protocol, _, rest = place.partition("://")
