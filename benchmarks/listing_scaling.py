@@ -4,8 +4,8 @@
 
 **Measured**: one small catalogue of sellers' photos, once as it is and once with a third of its rows drawn from words,
 by the command as people type it, start and end included. Ray's two nodes are real ones on loopback, of one core each.
-Every run must leave the same pictures. A machine that is busy with other work gives other seconds: the result says how
-busy it was.
+Every run must leave the same pictures. Of `--repeat` runs of each case, in turn, the fastest counts, since a machine
+that is busy with other work gives other seconds: the result says how busy it was.
 
 **Simulated**, not measured: `--simulate-nodes` machines of one core in virtual time (`simulated_machines.py`). What
 hands out items is packshot's own code (`crew.py`); how long a picture, a worker's start and the driver's share of an
@@ -17,6 +17,7 @@ simulation with as many real Ray nodes, whose items only sleep.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import platform
@@ -29,6 +30,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -79,50 +81,57 @@ def ray_nodes(count: int) -> Iterator[str]:
             cluster.shutdown()
 
 
-def timed(command: list[str], out: Path, rows: int) -> tuple[dict[str, Any], dict[str, str], list[float]]:
-    """One run: what it took; the pictures' digests by key; each picture's seconds."""
+@dataclass(frozen=True)
+class Run:
+    """One command: seconds in all, each picture's digest and seconds by key, and how busy the machine was before."""
+
+    seconds: float
+    digests: dict[str, str]
+    pictures: dict[str, float]
+    load: float
+    failures: Counter[str]
+
+
+def timed(command: list[str], out: Path) -> Run:
+    """Run the command to its end."""
     load, began = os.getloadavg()[0], time.monotonic()
     done = subprocess.run([*command, "--out", str(out), "--json"], capture_output=True, text=True, check=False)
     seconds = time.monotonic() - began
     if done.returncode > 1:
         sys.exit(done.stderr)
-    tally = json.loads(done.stdout)
-    made = [json.loads(line) for line in (out / "manifest.jsonl").read_text(encoding="utf-8").splitlines()]
-    counts = {name: tally[name] for name in ("total", "made", "failed", "lost")}
-    kinds = Counter(json.loads(line)["kind"] for line in (out / "failures.jsonl").read_text().splitlines())
-    return (
-        {"rows_per_second": round(rows / seconds, 3), "seconds": round(seconds, 1), "load_before": round(load, 1),
-         **counts, "failures": kinds},
-        {line["key"]: line["sha256"] for line in made},
-        [line["seconds"] for line in made],
-    )  # fmt: skip
+    made, failed = ([json.loads(line) for line in (out / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
+                    for name in ("manifest", "failures"))  # fmt: skip
+    digests, pictures = ({line["key"]: line[name] for line in made} for name in ("sha256", "seconds"))
+    return Run(seconds, digests, pictures, load, Counter(line["kind"] for line in failed))
 
 
-def measured(data: Path, rows: int, drawn: int, address: str) -> tuple[dict[str, Any], list[float]]:
-    """One catalogue with every executor and number of workers; seconds of pictures, one at a time."""
-    found: dict[str, Any] = {}
-    alone: list[float] = []
-    first: dict[str, str] | None = None
+def measured(data: Path, rows: int, drawn: int, address: str, repeat: int) -> tuple[dict[str, Any], list[float]]:
+    """One catalogue with every executor and number of workers, in turn; seconds of its pictures with one worker."""
+    executors = {"local": [], "ray": ["--executor", "ray", "--ray-address", address]}
+    runs: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as folder:
         command = write_shop(data, Path(folder), rows, drawn)
-        for name, options in {"local": [], "ray": ["--executor", "ray", "--ray-address", address]}.items():
-            for workers in (1, 2):
-                case = [*command, *options, "--workers", str(workers)]
-                figures, pictures, seconds = timed(case, Path(folder) / f"{name}-{workers}", rows)
-                first = first or pictures
-                if pictures != first:
-                    sys.exit(f"{name} with {workers} workers made other pictures")
-                found[f"{name} {workers}"] = figures
-                alone += seconds if workers == 1 else []
-                print(f"{rows} rows, {drawn} drawn, {name}, {workers} workers: {figures}", file=sys.stderr)
-    rate = {name: figures["rows_per_second"] for name, figures in found.items()}
-    found["ratios"] = {
-        "local, 2 workers to 1": round(rate["local 2"] / rate["local 1"], 2),
-        "ray, 2 workers to 1": round(rate["ray 2"] / rate["ray 1"], 2),
-        "ray to local, 1 worker": round(rate["ray 1"] / rate["local 1"], 2),
-        "ray to local, 2 workers": round(rate["ray 2"] / rate["local 2"], 2),
-    }
-    return found, alone
+        for turn, name, workers in itertools.product(range(repeat), executors, (1, 2)):
+            case = [*command, *executors[name], "--workers", str(workers)]
+            run = timed(case, Path(folder) / f"{turn}-{name}-{workers}")
+            runs.setdefault(f"{name} {workers}", []).append(run)
+            print(f"{rows} rows, {drawn} drawn, {name} {workers}: {run.seconds:.1f} s, {run.load}", file=sys.stderr)
+    every = [run for several in runs.values() for run in several]
+    if any(run.digests != every[0].digests for run in every):
+        sys.exit("executors or numbers of workers made other pictures")
+    rate = {name: rows / min(run.seconds for run in several) for name, several in runs.items()}
+    return {
+        "rows": rows, "drawn": drawn, "made": len(every[0].digests), "failures": every[0].failures,
+        "rows_per_second": {name: round(value, 3) for name, value in rate.items()},
+        "seconds": {name: [round(run.seconds, 1) for run in several] for name, several in runs.items()},
+        "load_before": {name: [round(run.load, 1) for run in several] for name, several in runs.items()},
+        "ratios": {
+            "local, 2 workers to 1": round(rate["local 2"] / rate["local 1"], 2),
+            "ray, 2 workers to 1": round(rate["ray 2"] / rate["ray 1"], 2),
+            "ray to local, 1 worker": round(rate["ray 1"] / rate["local 1"], 2),
+            "ray to local, 2 workers": round(rate["ray 2"] / rate["local 2"], 2),
+        },
+    }, [min(run.pictures[key] for run in runs["local 1"] + runs["ray 1"]) for key in every[0].pictures]  # fmt: skip
 
 
 def nothing() -> None: ...
@@ -211,6 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--rows", type=int, default=24)
+    parser.add_argument("--repeat", type=int, default=3, help="runs of each case, of which the fastest counts")
     parser.add_argument("--simulate-nodes", type=int, default=100)
     parser.add_argument("--hours-between-deaths", type=float, default=2.0, help="of one machine, on average")
     parser.add_argument("--seconds-away", type=float, default=180.0)
@@ -225,8 +235,8 @@ def main() -> None:
         "cores": os.cpu_count(),
     }
     with ray_nodes(2) as address:
-        photos, seconds = measured(given.data, given.rows, 0, address)
-        mixed, more = measured(given.data, given.rows, given.rows // 3, address)
+        photos, seconds = measured(given.data, given.rows, 0, address, given.repeat)
+        mixed, more = measured(given.data, given.rows, given.rows // 3, address, given.repeat)
         cost = costs(address)
     document |= {"photos alone": photos, "a third drawn from words": mixed, "costs": cost}
     document["check"] = checked(given.check_nodes, cost)
