@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import redirect_stdout
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -102,7 +103,10 @@ def listing(
     template: Annotated[str, typer.Option(help="Names of the files; if empty {sku}/{channel}/{role}-{n}.{ext}.")] = "",
     backend: Annotated[str, typer.Option(help="Draws products that have no photo.")] = "embedded",
     pack: Annotated[str, typer.Option(help="Of the back-end.")] = "base",
-    executor: Annotated[str, typer.Option(help="local: processes on this machine.")] = "local",
+    executor: Annotated[str, typer.Option(help="local: processes on this machine; ray: a cluster.")] = "local",
+    ray_address: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="The cluster's head; without, Ray is started here.")
+    ] = None,
     workers: Annotated[int, typer.Option(help="Processes; 0 for one on each core.")] = 0,
     only_failures: Annotated[
         bool, typer.Option("--only-failures", help="Try again what stands in failures.jsonl, and nothing else.")
@@ -114,25 +118,23 @@ def listing(
 
     Killed at any moment, the same command goes on: manifest.jsonl says what is there, failures.jsonl what is not.
     """
+    from packshot.listing.executors import Workforce
     from packshot.listing.preparing import Wanted, prepare
-    from packshot.listing.run import cores, foreseen, run
+    from packshot.listing.run import foreseen, run
 
     _need_opencv()
-    if executor != "local":
-        raise RequestError("--executor", f"'{executor}'", "local")
-    if workers < 0:
-        raise RequestError("--workers", workers, "0 for all cores, or more")
+    workforce = Workforce(executor, workers, ray_address)
     names = tuple(dict.fromkeys(name.strip() for name in channels.split(",")))
     wanted = Wanted(catalogue, names, out, photos, words_only, columns, sheet, query, sets, rules, policy, producer,
                     template, backend, pack)  # fmt: skip
     job, lines = prepare(wanted)
-    processes = workers or cores()
     if not as_json:
         typer.echo("\n".join(lines), err=True)
     if dry_run:
-        _tell_plan(foreseen(job, workers=processes, only_failures=only_failures), as_json)
+        _tell_plan(foreseen(job, workers=workforce.size(), only_failures=only_failures), as_json)
         return
-    tally = run(job, workers=processes, only_failures=only_failures, progress=_Told())
+    with redirect_stdout(sys.stderr):  # what Ray says of its machines is no part of our answer
+        tally = run(job, workforce=workforce, only_failures=only_failures, progress=_Told())
     _tell_run(job, tally, as_json)
     if not tally.clean:
         raise typer.Exit(1)

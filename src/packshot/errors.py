@@ -29,6 +29,10 @@ class PackshotError(Exception):
         self.where, self.got, self.accepted = str(where), str(got), accepted
         super().__init__(f"{where}: got {got}; accepted: {accepted}")
 
+    def __reduce__(self) -> tuple[type[PackshotError], tuple[str, str, str]]:
+        """For other processes: an exception is otherwise built anew from its one line."""
+        return type(self), (self.where, self.got, self.accepted)
+
 
 class RequestError(PackshotError):
     """A request that is not acceptable as it stands."""

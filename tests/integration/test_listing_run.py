@@ -91,5 +91,10 @@ def test_what_failed_is_tried_again_only_when_asked(shop: list[object], tmp_path
 def test_a_dry_run_writes_nothing_and_mistakes_are_said(shop: list[object], tmp_path: Path) -> None:
     done = packshot(*shop, "--out", tmp_path / "out", "--dry-run", "--json")
     assert json.loads(done.stdout)["to_make"] == 10 and not (tmp_path / "out").exists()
-    for wrong in (["--executor", "ray"], ["--channels", "amazon"], ["--out", tmp_path / "photos" / "out"]):
+    for wrong in (
+        ["--executor", "spark"],
+        ["--ray-address", "127.0.0.1:6379"],
+        ["--channels", "amazon"],
+        ["--out", tmp_path / "photos" / "out"],
+    ):
         assert packshot(*shop, "--out", tmp_path / "out", *wrong).returncode == 2

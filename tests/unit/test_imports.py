@@ -9,7 +9,7 @@ from pathlib import Path
 
 HEAVY = (
     *("torch", "pyarrow", "scipy", "cv2", "fsspec", "openpyxl", "psycopg", "sqlalchemy"),
-    *("tensorboard", "onnx", "diffusers", "transformers", "s3fs", "botocore", "aiohttp"),
+    *("tensorboard", "onnx", "diffusers", "transformers", "s3fs", "botocore", "aiohttp", "ray"),
 )
 
 PROBE = """

@@ -182,7 +182,7 @@ class _Disk:
         width, height = picture_size(path, where=file)
         with open(path, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
-        return Photo(path, file, digest, width, height)
+        return Photo(path.absolute(), file, digest, width, height)  # workers may have another working folder
 
 
 class _Bucket:

@@ -7,12 +7,12 @@ there when its line and its file agree, so whatever a killed run leaves half don
 from __future__ import annotations
 
 import hashlib
-import os
 import statistics
 import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from packshot.editing.files import certificate_path
 from packshot.errors import MissingExtraError, OutputError, PackError, PackshotError
 from packshot.images import canonical_json
+from packshot.listing.executors import Workforce
 from packshot.listing.journal import (
     FAILURES,
     MANIFEST,
@@ -32,8 +33,9 @@ from packshot.listing.journal import (
 )
 from packshot.listing.making import Made, RefusedError, Setting, make, reason_of
 from packshot.listing.plan import PlannedPicture, Refused
-from packshot.listing.pool import LocalPool, WorkerDiedError
+from packshot.listing.pool import WorkerDiedError
 from packshot.listing.products import Problem
+from packshot.listing.readiness import Needs, needs
 from packshot.listing.store import Journal, Store, Written
 
 USUAL_SECONDS = {"photo": 1.5, "crop": 1.5, "recolour": 3.0, "words": 2.5}
@@ -110,12 +112,14 @@ class _Answer:
     stop: tuple[str, str, str] | None = None
 
 
-def run(job: Job, *, workers: int, only_failures: bool = False, progress: Progress = lambda tally: None) -> Tally:
+def run(
+    job: Job, *, workforce: Workforce, only_failures: bool = False, progress: Progress = lambda tally: None
+) -> Tally:
     """Make what is missing.
 
     Args:
         job: see there.
-        workers: processes.
+        workforce: who makes them.
         only_failures: try again what failed before, and nothing else.
         progress: called after every picture.
 
@@ -131,10 +135,12 @@ def run(job: Job, *, workers: int, only_failures: bool = False, progress: Progre
         lost = [_lost(each) for each in job.lost]
         rewrite(journal, FAILURES, [*lost, *failed.values()])
         tally = Tally(len(job.planned), len(there), known, len(todo), len(lost), time.monotonic())
-        pool = LocalPool(partial(_make_one, job.out, job.setting), _one_thread, max(1, min(workers, len(todo))))
-        for picture, answer in pool.results(todo):
-            _note(journal, picture, answer, failed, tally)
-            progress(tally)
+        with needs(job.out, job.setting, todo) if workforce.elsewhere else nullcontext() as needed:
+            executor = workforce.open(partial(_make_one, job.out, job.setting), partial(_begin, needed))
+            with closing(executor.results(todo)) as answers:
+                for picture, answer in answers:
+                    _note(journal, picture, answer, failed, tally)
+                    progress(tally)
         rewrite(journal, FAILURES, [*lost, *failed.values()])
         return tally
 
@@ -162,11 +168,6 @@ def digest_of(*files: Path | None) -> str:
     """One digest of the contents of files that all pictures depend on; of None it is that there is none."""
     digests = [None if file is None else hashlib.sha256(file.read_bytes()).hexdigest() for file in files]
     return hashlib.sha256(canonical_json({"files": digests}).encode()).hexdigest()
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _before(job: Job) -> tuple[dict[str, Line], dict[str, Line], dict[str, Line]]:
@@ -251,11 +252,13 @@ def _lost(each: Problem | Refused) -> Line:
     return {"kind": "set" if isinstance(each, Refused) else each.lost, **each.as_dict()}
 
 
-def _one_thread() -> None:
-    """Cores are used by making several pictures at once."""
+def _begin(needed: Needs | None) -> None:
+    """In a worker: cores are used by making several pictures at once, on machines that have what is needed."""
     import cv2
 
     cv2.setNumThreads(1)
+    if needed is not None:
+        needed.check()
 
 
 def _spoken(seconds: float) -> str:
