@@ -97,6 +97,11 @@ def listing(
     producer: Annotated[
         str, typer.Option(help="Your name or code: ContentProducer of AIGC labels.", envvar="PACKSHOT_PRODUCER")
     ] = "",
+    cert: Annotated[
+        Path | None, typer.Option(help="PEM: your certificate for content credentials and its chain.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM: its private key; every worker reads it there.")] = None,
+    algorithm: Annotated[str, typer.Option(help="Of the key: es256, es384, es512, ps256, ed25519 …")] = "es256",
     template: Annotated[str, typer.Option(help="Names of the files; if empty {sku}/{channel}/{role}-{n}.{ext}.")] = "",
     backend: Annotated[str, typer.Option(help="Draws products that have no photo.")] = "embedded",
     pack: Annotated[str, typer.Option(help="Of the back-end.")] = "base",
@@ -122,7 +127,7 @@ def listing(
         raise RequestError("--workers", workers, "0 for all cores, or more")
     names = tuple(dict.fromkeys(name.strip() for name in channels.split(",")))
     wanted = Wanted(catalogue, names, out, photos, words_only, columns, sheet, query, sets, rules, policy, producer,
-                    template, backend, pack)  # fmt: skip
+                    template, backend, pack, cert, key, algorithm)  # fmt: skip
     job, lines = prepare(wanted)
     processes = workers or cores()
     if not as_json:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cache, cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from packshot.colour import oklab_from_srgb
+from packshot.editing.certificate import Source
 from packshot.editing.cutout import KIND, network_coverage
 from packshot.images import Layers, flattened, open_layers
 from packshot.listing.facts import Facts, read_facts
@@ -87,6 +89,11 @@ class Look:
     def layers(self) -> Layers:
         """The pixels as a viewer shows them, with their transparency."""
         return open_layers(self.data, where=self.where)
+
+    @cached_property
+    def source(self) -> Source:
+        """What a certificate says of the file, were it edited."""
+        return Source.read(self.data, self.layers, Path(self.where))
 
     @cached_property
     def rgb(self) -> Bytes:

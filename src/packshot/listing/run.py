@@ -36,6 +36,7 @@ from packshot.listing.making import Made, RefusedError, Setting, make, reason_of
 from packshot.listing.plan import PlannedPicture, Refused
 from packshot.listing.pool import LocalPool, WorkerDiedError
 from packshot.listing.products import Problem
+from packshot.provenance.credentials import SigningError
 
 USUAL_SECONDS = {"photo": 1.5, "crop": 1.5, "recolour": 3.0, "words": 2.5}
 """For one picture on one core, by means: for estimates as long as the folder has no times of its own."""
@@ -209,7 +210,7 @@ def _make_one(out: Path, setting: Setting, picture: PlannedPicture) -> _Answer:
     try:
         made = make(picture, setting)
         return _Answer(made=_written(out, picture, made, began))
-    except (OutputError, MissingExtraError, PackError) as error:  # as for this picture, so for all others
+    except (OutputError, MissingExtraError, PackError, SigningError) as error:  # as for this picture, so for all others
         return _Answer(stop=(error.where, error.got, error.accepted))
     except (RefusedError, PackshotError) as error:
         return _Answer(failed=_failure(picture, "refused", reason_of(error)))

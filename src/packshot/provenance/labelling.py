@@ -32,6 +32,9 @@ Bytes = NDArray[np.uint8]
 UNNAMED = "packshot"
 """ContentProducer where nobody has said who runs it; the one producer that a later label replaces by a name."""
 
+RELABELLED_WEBP = 92
+"""Quality of a lossy WebP whose pixels a label has changed: its file does not tell with which one it was made."""
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -100,8 +103,13 @@ def label(data: bytes, name: str, origin: Origin, decisions: Sequence[Decision],
         earlier = data if had_credentials else wish.parent
         signed = earlier is not None and xmp.is_known(earlier) and credentials.are_in(earlier, name)
         parent = earlier if signed else None
+        rows["c2pa"] |= {
+            "done": True,
+            "outcome": "signed; earlier credentials kept" if parent else "signed",
+            "certificate_sha256": wish.signer.fingerprints[0],
+            "sha256_unsigned": hashlib.sha256(out).hexdigest(),
+        }
         out = credentials.sign(out, wish.signer, origin, title=name, parent=parent)
-        rows["c2pa"] |= {"done": True, "outcome": "signed; earlier credentials kept" if parent else "signed"}
     record = {
         "file": name,
         "origin": origin.as_dict(),
@@ -248,7 +256,7 @@ def reencoded(data: bytes, pixels: Bytes, where: str) -> bytes:
         elif b"VP8L" in data[:64]:
             new.save(buffer, "WEBP", lossless=True, quality=60, exact=True, exif=exif.tobytes() if len(exif) else b"")
         else:
-            new.save(buffer, "WEBP", quality=92, exif=exif.tobytes() if len(exif) else b"")
+            new.save(buffer, "WEBP", quality=RELABELLED_WEBP, exif=exif.tobytes() if len(exif) else b"")
     return buffer.getvalue()
 
 
