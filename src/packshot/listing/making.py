@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ import numpy as np
 
 from packshot.editing.certificate import certify, steps_of
 from packshot.editing.cutout import KIND
-from packshot.editing.measures import regions
+from packshot.editing.measures import measure, regions
 from packshot.editing.pipeline import Edited
 from packshot.editing.scene import Bytes, Mask, Scene, flatten
 from packshot.errors import PackshotError
@@ -27,6 +27,7 @@ from packshot.listing.channels import Channel, Rule, Source
 from packshot.listing.encoding import NotEncodedError, encode
 from packshot.listing.facts import CREDENTIALS
 from packshot.listing.measures import Look
+from packshot.listing.memory import Recent, digest
 from packshot.listing.plan import PlannedPicture
 from packshot.listing.repair import limits, repair
 from packshot.listing.rules import failed, judge
@@ -34,9 +35,10 @@ from packshot.listing.signing import Signing, signer_of
 from packshot.listing.staging import NotStagedError, staged
 from packshot.listing.verdicts import COPIED, Verdict
 from packshot.packs import find_pack
-from packshot.provenance import credentials, visible
+from packshot.provenance import credentials, visible, xmp
 from packshot.provenance import origin as origins
-from packshot.provenance.labelling import RELABELLED_WEBP, Labelled, Wish, label
+from packshot.provenance.labelling import RELABELLED_WEBP, Labelled, Marking, Wish, label, marked, marked_anew
+from packshot.provenance.mark import Found, Marked, Payload
 from packshot.provenance.metadata import properties_of
 from packshot.provenance.origin import Origin
 from packshot.provenance.policy import Policy
@@ -122,21 +124,23 @@ def make(picture: PlannedPicture, setting: Setting) -> Made:
     """
     channel = setting.channels[picture.channel]
     look, packs = _start(picture, setting)
-    work, made = _attempt(look, picture, setting, channel)
-    verdicts = tuple(judge(Look(made.data, picture.name), channel))
+    work, made, seen = _attempt(look, picture, setting, channel)
+    verdicts = tuple(judge(seen, channel))
     wrong = failed(verdicts)
     if [verdict.rule for verdict in wrong] == ["file-size"] and len(made.data) > limits(channel)[1]:
-        work, made = _attempt(look, picture, setting, _with_room(channel, len(made.data) - len(work.data)))
-        verdicts = tuple(judge(Look(made.data, picture.name), channel))
+        work, made, seen = _attempt(look, picture, setting, _with_room(channel, len(made.data) - len(work.data)))
+        verdicts = tuple(judge(seen, channel))
         wrong = failed(verdicts)
     if wrong:
         raise RefusedError("; ".join(verdict.line() for verdict in wrong))
-    return Made(made.data, _certified(work, look, made, picture), verdicts, work.done, made.record, packs)
+    return Made(made.data, _certified(work, look, made, seen, picture), verdicts, work.done, made.record, packs)
 
 
-def _attempt(look: Look, picture: PlannedPicture, setting: Setting, channel: Channel) -> tuple[_Work, Labelled]:
+def _attempt(look: Look, picture: PlannedPicture, setting: Setting, channel: Channel) -> tuple[_Work, Labelled, Look]:
+    """The picture, its labelled file, and a look at that, which is decoded whatever was seen before."""
     work = _worked(look, picture, channel)
-    return work, _labelled(work, look, picture, setting)
+    made = _labelled(work, look, picture, setting)
+    return work, made, Look.again(made.data, picture.name)
 
 
 @cache
@@ -161,20 +165,31 @@ def _start(picture: PlannedPicture, setting: Setting) -> tuple[Look, dict[str, s
     """The photo, or a drawn product, with the packs that come into it."""
     if picture.photo is None:
         packs = packs_of(setting.backend, setting.pack) | cutting_pack()
-        return Look(_drawn(picture, setting), picture.name), packs
+        return _drawn(picture, setting), packs
+    key = (picture.photo.sha256, picture.photo.name, setting.signing is not None)
+    return _STARTS.get(key, lambda: _photographed(picture, setting)), cutting_pack()
+
+
+_STARTS: Recent[Look] = Recent(most=12_000_000, weight=lambda look: look.pixels)
+"""By pixels; what is kept of a photo, its cut-out included, has about 12 bytes for each."""
+
+
+def _photographed(picture: PlannedPicture, setting: Setting) -> Look:
+    photo = picture.photo
+    assert photo is not None
     try:
-        data = picture.photo.path.read_bytes()
+        data = photo.path.read_bytes()
     except OSError as error:
-        raise RefusedError(f"{picture.photo.name}: {error.strerror or 'an error'}") from None
-    if hashlib.sha256(data).hexdigest() != picture.photo.sha256:
-        raise RefusedError(f"{picture.photo.name} has changed since the catalogue was read")
-    look = Look(data, picture.photo.name)
+        raise RefusedError(f"{photo.name}: {error.strerror or 'an error'}") from None
+    if hashlib.sha256(data).hexdigest() != photo.sha256:
+        raise RefusedError(f"{photo.name} has changed since the catalogue was read")
+    look = Look(data, photo.name)
     if setting.signing is not None:  # credentials go on as those of an ingredient
         look.facts = replace(look.facts, fixed_labels=tuple(x for x in look.facts.fixed_labels if x != CREDENTIALS))
-    return look, cutting_pack()
+    return look
 
 
-def _drawn(picture: PlannedPicture, setting: Setting) -> bytes:
+def _drawn(picture: PlannedPicture, setting: Setting) -> Look:
     """A product out of words: the same one on every channel, since its seed comes from SKU and words alone."""
     digest = hashlib.sha256(f"{picture.sku}\0{picture.request}".encode()).digest()
     request = GenerationRequest(
@@ -184,8 +199,12 @@ def _drawn(picture: PlannedPicture, setting: Setting) -> bytes:
         size=min(1024, max(setting.channels[picture.channel].fix.least)),
         background="transparent" if picture.role == "scene" else "white",
     )
-    (result,) = backend_of(setting.backend, setting.pack).generate([request])
-    return encode_picture(result.pixels, Path("drawn.png"), recipe=result.recipe)
+
+    def draw() -> Look:
+        (result,) = backend_of(setting.backend, setting.pack).generate([request])
+        return Look(encode_picture(result.pixels, Path("drawn.png"), recipe=result.recipe), f"{picture.sku}, drawn")
+
+    return _STARTS.get((setting.backend, setting.pack, request), draw)
 
 
 def _worked(look: Look, picture: PlannedPicture, channel: Channel) -> _Work:
@@ -241,7 +260,9 @@ def _labelled(work: _Work, look: Look, picture: PlannedPicture, setting: Setting
         return Labelled(work.data, {"file": where, "origin": None, "sha256": digest, "labels": []})
     protect = regions(work.edited.scene) > 0 if work.edited is not None and origin.kind == "composite" else None
     parent = look.data if picture.photo is not None else None
-    wish = Wish(setting.producer, protect=protect, parent=parent, signer=signer_of(setting.signing))
+    new = work.edited is not None and "mark" not in look.source.said.labels
+    marking = partial(_marked, marked_anew if new else marked)
+    wish = Wish(setting.producer, protect=protect, parent=parent, signer=signer_of(setting.signing), marking=marking)
     return label(work.data, where, origin, setting.policy.decide(picture.channel, origin.kind), wish)
 
 
@@ -257,7 +278,7 @@ def _origin(work: _Work, look: Look, *, signed: bool) -> Origin | None:
         origins.of_recipe(look.facts.recipe),
         origins.of_source_type(properties_of(look.data, look.where).get(SOURCE_TYPE)),
     ]
-    if signed and credentials.are_in(look.data, look.where):
+    if signed and xmp.is_known(look.data) and credentials.are_in(look.data, look.where):
         found = credentials.verify(look.data, where=look.where)
         stated = [origins.of_source_type(name) for name in found.source_types] if found is not None else []
         told += [origin for origin in stated if origin is not None and origin.kind != "edited"]
@@ -268,7 +289,7 @@ def _origin(work: _Work, look: Look, *, signed: bool) -> Origin | None:
     return origins.strongest(told) if any(told) else None
 
 
-def _certified(work: _Work, look: Look, made: Labelled, picture: PlannedPicture) -> dict[str, Any] | None:
+def _certified(work: _Work, look: Look, made: Labelled, seen: Look, picture: PlannedPicture) -> dict[str, Any] | None:
     """The certificate of the edit, on the labelled file; None where nothing was edited, or the product was drawn.
 
     A drawn product has no file that anybody could compare with.
@@ -279,7 +300,26 @@ def _certified(work: _Work, look: Look, made: Labelled, picture: PlannedPicture)
     codec = dict(work.codec)
     if codec["codec"] == "webp" and _in_pixels(made.record):
         codec["quality"] = RELABELLED_WEBP
-    return certify(look.source, edited, work.composed, made.data, name=Path(picture.name).name, codec=codec)
+    name = Path(picture.name).name
+    pixels = seen.layers.rgb if seen.layers.alpha is None else None
+    return certify(
+        look.source, edited, work.composed, made.data, name=name, codec=codec, pixels=pixels, measuring=_measured
+    )
+
+
+_MEASURED: Recent[dict[str, object]] = Recent(most=128, weight=lambda found: 1)
+_MARKED: Recent[Found | Marked] = Recent(
+    most=12_000_000, weight=lambda one: one.pixels.size // 3 if isinstance(one, Marked) else 1
+)
+
+
+def _measured(photo: Bytes, edited: Bytes, codes: Bytes, placement: tuple[int, int]) -> dict[str, object]:
+    key = (digest(photo, edited, codes), placement)
+    return _MEASURED.get(key, lambda: measure(photo, edited, codes, placement))
+
+
+def _marked(how: Marking, pixels: Bytes, payload: Payload, protect: Mask | None) -> Found | Marked:
+    return _MARKED.get((how, digest(pixels, protect), payload), lambda: how(pixels, payload, protect))
 
 
 def _exempt(scene: Scene, record: Mapping[str, Any]) -> Scene:

@@ -76,7 +76,7 @@ def repair(look: Look, channel: Channel) -> Repair:
         data, quality = encode(composed, channel.fix.format, look.facts, *limits(channel))
     except (NotFramedError, NotEncodedError, PackshotError) as error:
         return Repair(None, suffix, verdicts, refused=(_why(error),))
-    again = judge(Look(data, look.where), channel)
+    again = judge(Look.again(data, look.where), channel)
     wrong = failed(again)
     if wrong:
         return Repair(None, suffix, verdicts, refused=tuple(_still(verdict) for verdict in wrong))

@@ -21,6 +21,7 @@ from typing import Any
 from packshot.editing.files import certificate_path
 from packshot.errors import MissingExtraError, OutputError, PackError, PackshotError
 from packshot.images import canonical_json, write_atomically
+from packshot.listing.grouping import Group, answers
 from packshot.listing.journal import (
     FAILURES,
     MANIFEST,
@@ -133,8 +134,8 @@ def run(job: Job, *, workers: int, only_failures: bool = False, progress: Progre
         lost = [_lost(each) for each in job.lost]
         rewrite(job.out / FAILURES, [*lost, *failed.values()])
         tally = Tally(len(job.planned), len(there), known, len(todo), len(lost), time.monotonic())
-        pool = LocalPool(partial(_make_one, job.out, job.setting), _one_thread, max(1, min(workers, len(todo))))
-        for picture, answer in pool.results(todo):
+        pool = LocalPool(partial(_make_group, job.out, job.setting), _one_thread, max(1, min(workers, len(todo))))
+        for picture, answer in answers(pool, todo, workers):
             _note(job.out, picture, answer, failed, tally)
             progress(tally)
         rewrite(job.out / FAILURES, [*lost, *failed.values()])
@@ -202,6 +203,16 @@ def _note(
         append(out / FAILURES, answer.failed)
         failed[picture.key] = answer.failed
         tally.failed += 1
+
+
+def _make_group(out: Path, setting: Setting, group: Group) -> list[_Answer]:
+    """In a worker: make pictures of one photo; fewer answers than pictures where the last says that all must stop."""
+    found: list[_Answer] = []
+    for picture in group:
+        found.append(_make_one(out, setting, picture))
+        if found[-1].stop is not None:
+            break
+    return found
 
 
 def _make_one(out: Path, setting: Setting, picture: PlannedPicture) -> _Answer:

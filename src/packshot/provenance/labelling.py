@@ -35,6 +35,19 @@ UNNAMED = "packshot"
 RELABELLED_WEBP = 92
 """Quality of a lossy WebP whose pixels a label has changed: its file does not tell with which one it was made."""
 
+Marking = Callable[[Bytes, mark.Payload, NDArray[np.bool_] | None], mark.Found | mark.Marked]
+"""(H, W, 3 or 4) pixels, what the mark says, where no pixel may change -> the mark that is there, or pixels with it."""
+
+
+def marked(pixels: Bytes, payload: mark.Payload, protect: NDArray[np.bool_] | None) -> mark.Found | mark.Marked:
+    """The mark that is in a picture already, else the picture with this one."""
+    return mark.read(pixels) or mark.embed(pixels, payload, protect=protect)
+
+
+def marked_anew(pixels: Bytes, payload: mark.Payload, protect: NDArray[np.bool_] | None) -> mark.Found | mark.Marked:
+    """The picture with this mark, of one that is known to have none."""
+    return mark.embed(pixels, payload, protect=protect)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -50,6 +63,7 @@ class Wish:
         parent: the file that an edited picture was made from; where it has credentials, they are kept as those of an
             ingredient.
         protect: (H, W), True where the mark must change no pixel; None where the product's place is not known.
+        marking: how marks are set: by `marked`, or by what remembers what that gave.
     """
 
     producer: str
@@ -60,6 +74,7 @@ class Wish:
     signer: credentials.Signer | None = None
     parent: bytes | None = None
     protect: NDArray[np.bool_] | None = None
+    marking: Marking = marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +228,10 @@ class _Work:
             return {"done": False, "outcome": "not set: where the product is, which must stay as it is, is not known"}
         if protect is not None and protect.shape != pixels.shape[:2]:
             raise RequestError(f"{self.name}: protect", f"a mask of {protect.shape}", f"{pixels.shape[:2]}")
-        there = mark.read(pixels)
-        if there is not None:
-            return {"done": True, "outcome": "kept as it came", "number": there.payload.number}
         payload = mark.Payload(KINDS.index(self.origin.kind), mark.number_of(self.wish.produce_id))
-        marked = mark.embed(pixels, payload, protect=protect)
+        marked = self.wish.marking(pixels, payload, protect)
+        if isinstance(marked, mark.Found):
+            return {"done": True, "outcome": "kept as it came", "number": marked.payload.number}
         if not marked.readable:
             return {"done": False, "outcome": "not set: too little of the picture may change to carry one"}
         self.pixels = marked.pixels
