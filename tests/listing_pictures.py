@@ -103,7 +103,7 @@ FAULTS = {
 def perfect_network(monkeypatch: pytest.MonkeyPatch) -> None:
     """A cut-out that knows what is brown, in place of the network."""
     from packshot.editing.scene import Scene
-    from packshot.listing import canvas, measures
+    from packshot.listing import measures
 
     def cutout(scene: Scene) -> Scene:
         if scene.alpha is not None:
@@ -111,4 +111,4 @@ def perfect_network(monkeypatch: pytest.MonkeyPatch) -> None:
         return replace(scene, alpha=brown(scene.product).astype(np.uint8) * 255)
 
     monkeypatch.setattr(measures, "network_coverage", lambda photo, pack, **how: brown(photo).astype(np.float32))
-    monkeypatch.setattr(canvas, "cutout", cutout)
+    monkeypatch.setattr(measures, "cutout", cutout)

@@ -22,8 +22,12 @@ def product_picture(side: int = 640, seed: int = 1) -> NDArray[np.uint8]:
     return pixels
 
 
-def signer_and_root() -> tuple[Signer, str]:
-    """A signer whose certificate a fresh root vouches for, and that root as PEM; skips where packages are missing."""
+def signer_and_root(*, ended: bool = False) -> tuple[Signer, str]:
+    """A signer whose certificate a fresh root vouches for, and that root as PEM; skips where packages are missing.
+
+    Args:
+        ended: whether the certificates are no longer valid.
+    """
     pytest.importorskip("c2pa", reason="needs c2pa-python: pip install 'packshot[provenance]'")
     pytest.importorskip("cryptography", reason="needs cryptography: pip install 'packshot[dev]'")
     from cryptography import x509
@@ -31,7 +35,7 @@ def signer_and_root() -> tuple[Signer, str]:
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-    now = datetime.datetime.now(datetime.UTC)
+    now = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=30 * ended)
     keys = {name: ec.generate_private_key(ec.SECP256R1()) for name in ("Test root", "Test shop")}
 
     def name_of(common: str) -> x509.Name:

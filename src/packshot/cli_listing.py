@@ -100,6 +100,11 @@ def listing(
     producer: Annotated[
         str, typer.Option(help="Your name or code: ContentProducer of AIGC labels.", envvar="PACKSHOT_PRODUCER")
     ] = "",
+    cert: Annotated[
+        Path | None, typer.Option(help="PEM: your certificate for content credentials and its chain.")
+    ] = None,
+    key: Annotated[Path | None, typer.Option(help="PEM: its private key; every worker reads it there.")] = None,
+    algorithm: Annotated[str, typer.Option(help="Of the key: es256, es384, es512, ps256, ed25519 …")] = "es256",
     template: Annotated[str, typer.Option(help="Names of the files; if empty {sku}/{channel}/{role}-{n}.{ext}.")] = "",
     backend: Annotated[str, typer.Option(help="Draws products that have no photo.")] = "embedded",
     pack: Annotated[str, typer.Option(help="Of the back-end.")] = "base",
@@ -126,7 +131,7 @@ def listing(
     workforce = Workforce(executor, workers, ray_address)
     names = tuple(dict.fromkeys(name.strip() for name in channels.split(",")))
     wanted = Wanted(catalogue, names, out, photos, words_only, columns, sheet, query, sets, rules, policy, producer,
-                    template, backend, pack)  # fmt: skip
+                    template, backend, pack, cert, key, algorithm)  # fmt: skip
     job, lines = prepare(wanted)
     if not as_json:
         typer.echo("\n".join(lines), err=True)

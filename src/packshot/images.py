@@ -97,12 +97,12 @@ def open_layers(source: Path | bytes | BinaryIO, *, where: str) -> Layers:
     with opened(source, where) as image:
         profile, notes = image.info.get("icc_profile"), _notes(image)
         try:
-            upright = ImageOps.exif_transpose(image)
-            plain, alpha = _plain_and_alpha(upright, where)
+            ImageOps.exif_transpose(image, in_place=True)
+            plain, alpha = _plain_and_alpha(image, where)
             converted = _converted(plain, profile) if profile else plain
             if converted is not plain:
                 notes.append("colours converted from the embedded profile to sRGB")
-            rgb = np.array(converted.convert("RGB"))
+            rgb = np.array(converted if converted.mode == "RGB" else converted.convert("RGB"))
         except InputError:
             raise
         except Exception as error:  # decoders of damaged files raise whatever they stumble over

@@ -40,7 +40,7 @@ def network(monkeypatch: pytest.MonkeyPatch):
         return cv2.blur(cv2.resize(ring(), (COARSE, COARSE), interpolation=cv2.INTER_AREA), (3, 3))
 
     monkeypatch.setattr(module, "network_coverage", coverage)
-    monkeypatch.setattr(module, "find_pack", lambda name, kinds: None)
+    monkeypatch.setattr(module, "network", lambda name: None)
     return coverage
 
 

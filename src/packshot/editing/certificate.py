@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,7 @@ from packshot.provenance.carrying import Said, account, said_by
 from packshot.provenance.origin import VIEW
 
 Document = Mapping[str, Any]
+Measuring = Callable[[Bytes, Bytes, Bytes, tuple[int, int]], dict[str, object]]
 
 FORMAT = 2
 """Of the document; another number is refused."""
@@ -80,7 +81,15 @@ class Source:
 
 
 def certify(
-    source: Source, edited: Edited, composed: Bytes, data: bytes, *, name: str, codec: Document
+    source: Source,
+    edited: Edited,
+    composed: Bytes,
+    data: bytes,
+    *,
+    name: str,
+    codec: Document,
+    pixels: Bytes | None = None,
+    measuring: Measuring = measure,
 ) -> dict[str, Any]:
     """The certificate of an edit.
 
@@ -91,6 +100,8 @@ def certify(
         data: the encoded picture, as it will be written.
         name: of the file that will be written.
         codec: format, lossless, quality.
+        pixels: what `data` decodes to, where that is known already.
+        measuring: `measure`, or what remembers what that gave.
 
     Raises:
         BrokenPromiseError: a kept pixel differs although every step promised to copy it, or to resample it once.
@@ -103,8 +114,8 @@ def certify(
     promise = _promise(steps, scene.placement, how, lossless)
     written = before = None
     if compared is not None:
-        written = measure(compared[0], decoded(data, name), codes, compared[1])
-        before = None if lossless else measure(compared[0], composed, codes, compared[1])
+        written = measuring(compared[0], decoded(data, name) if pixels is None else pixels, codes, compared[1])
+        before = None if lossless else measuring(compared[0], composed, codes, compared[1])
     if promise["promised"]:
         _insist(written if before is None else before, promise["tolerance"], [s["op"] for s in steps], source.name)
     height, width = codes.shape

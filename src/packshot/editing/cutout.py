@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -14,7 +15,7 @@ from packshot.editing.glass import with_glass
 from packshot.editing.outline import Floats, Sides, fused_colours, mixture, sides, specks
 from packshot.editing.scene import SOLID, Bytes, Mask, Scene
 from packshot.errors import RequestError
-from packshot.packs import Pack, find_pack
+from packshot.packs import Pack, find_pack, open_pack
 
 KIND = "matting"
 WORKING_PX = 800
@@ -65,6 +66,21 @@ def cutout(scene: Scene, pack: str = "cutout", *, glass: str = "no", frosted: fl
             product[window] = colours
     cut = replace(scene, alpha=alpha, product=product)
     return cut if glass == "no" else with_glass(cut, scene.product, glass, frosted)
+
+
+def network(pack: str = "cutout") -> Pack:
+    """A pack of the kind `matting` by name or folder, with the session that earlier calls have opened.
+
+    Raises:
+        PackError: there is none, or it is damaged.
+    """
+    found = find_pack(pack, (KIND,))
+    return _opened(found.folder, found.sha256)
+
+
+@lru_cache(maxsize=2)
+def _opened(folder: Path, sha256: str) -> Pack:
+    return open_pack(folder)
 
 
 def network_coverage(photo: Bytes, pack: Pack, *, mirrored: bool = True) -> Floats:
@@ -139,7 +155,7 @@ def _look(photo: Bytes, pack: str) -> _View:
     if pack.startswith(PREFIX):
         coarse = rembg_coverage(working, pack.removeprefix(PREFIX)) / np.float32(255)
     else:
-        coarse = network_coverage(working, find_pack(pack, (KIND,)))
+        coarse = network_coverage(working, network(pack))
     rough = cv2.resize(coarse, size, interpolation=cv2.INTER_CUBIC).clip(0, 1)
     around = sides(working, rough, REACH * max(MODEL_BLUR, max(size) / max(coarse.shape)))
     alpha = mixture(working, around)

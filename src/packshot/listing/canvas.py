@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from packshot.editing.cutout import cutout
 from packshot.editing.operations import OPERATIONS
 from packshot.editing.pipeline import Edited, Step
 from packshot.editing.scene import OPAQUE, Bytes, Scene
 from packshot.editing.warp import product_box
+from packshot.images import canonical_json
 from packshot.listing.channels import Channel
 from packshot.listing.measures import Look
+from packshot.listing.memory import Recent, digest
 from packshot.listing.product import PIECE, Product
 from packshot.listing.verdicts import Said, Verdict
 
@@ -83,16 +85,41 @@ def on_white(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
     else:
         scene, said = cut_whole(look), Said("cut out and put on exact white", "抠图并置于纯白背景")
         steps.append(Step("cutout"))
-    scene = _ran(scene, steps, "background", {"to": "#ffffff"})
     box = product_box(scene, "fit")
-    rim = 2 * _RIM_PX if len(steps) == 1 else 0  # no product: a product that is cut out has none
+    rim = 0 if steps else 2 * _RIM_PX  # no product: a product that is cut out has none
     size, factor = _canvas(channel, (box[2] - box[0] - rim, box[3] - box[1] - rim))
     wide, high = (box[2] - box[0]) * factor, (box[3] - box[1]) * factor
     share = max(wide / size[0], high / size[1])
     arguments: dict[str, Any] = {"size": f"{size[0]}x{size[1]}"}
     arguments |= {"scale": "1"} if factor == 1 else {"share": min(1.0, round(share, 6)), "upscale": True}
-    scene = _ran(scene, steps, "fit", arguments)
-    return Work(Edited(scene, tuple(steps)), (said, _scaled(factor, size)))
+    after = [Step("background", {"to": "#ffffff"}), Step("fit", arguments)]
+    edited = once(look, scene, steps, after, lambda: Edited(_applied(scene, after), (*steps, *after)))
+    return Work(edited, (said, _scaled(factor, size)))
+
+
+def once(look: Look, scene: Scene, before: Sequence[Step], after: Sequence[Step], make: Callable[[], Edited]) -> Edited:
+    """What steps make of a scene of a picture; remembered, since several channels may ask for it.
+
+    Args:
+        look: at the picture.
+        scene: that they begin with.
+        before: steps that led to it.
+        after: that are taken.
+        make: takes them.
+    """
+    said = canonical_json({"steps": [[step.name, dict(step.arguments)] for step in (*before, *after)]})
+    key = (digest(scene.product, scene.alpha), hashlib.sha256(look.data).hexdigest(), look.origin, said)
+    return _EDITS.get(key, make)
+
+
+_EDITS: Recent[Edited] = Recent(most=12_000_000, weight=lambda edited: edited.scene.product.size // 3)
+"""By pixels, of about nine bytes each."""
+
+
+def _applied(scene: Scene, steps: Sequence[Step]) -> Scene:
+    for step in steps:
+        scene = OPERATIONS[step.name].function(scene, **step.arguments)
+    return scene
 
 
 def as_it_is(look: Look, channel: Channel) -> Work:
@@ -156,7 +183,7 @@ def cut_whole(look: Look) -> Scene:
     Raises:
         NotFramedError: the cut-out is unsure, or the photo cuts the product off.
     """
-    scene = cutout(Scene(product=look.layers.rgb, alpha=look.layers.alpha, placement=_placed(look)))
+    scene = look.cut
     assert scene.alpha is not None
     alpha = _tidied(scene.alpha)
     solid = int((alpha >= 250).sum())

@@ -15,6 +15,8 @@ from packshot.images import opened, read_recipe
 
 GENERATED = "trainedAlgorithmicMedia"
 COMPOSITE = "compositeWithTrainedAlgorithmicMedia"
+CREDENTIALS = "C2PA content credentials"
+"""As `Facts.fixed_labels` calls them."""
 _SOURCE_TYPE = re.compile(rb"digitalsourcetype/([A-Za-z]+)")
 """IPTC NewsCodes digitalsourcetype, as XMP holds it."""
 
@@ -135,5 +137,5 @@ def _recipe(data: bytes, where: str) -> dict[str, Any] | None:
 def _fixed_labels(data: bytes, info: dict[Any, Any]) -> tuple[str, ...]:
     found = [key for key in _LABEL_KEYS if key in info]
     if b"jumbf" in data[:2_000_000] or b"c2pa" in data[:2_000_000] or b"caBX" in data[:200_000]:
-        found.append("C2PA content credentials")
+        found.append(CREDENTIALS)
     return tuple(found)

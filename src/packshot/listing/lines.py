@@ -75,7 +75,7 @@ def find_lines(rgb: Bytes, product: Mask) -> tuple[list[Line], list[Line]]:
         relief = np.asarray(cv2.morphologyEx(grey, operation, kernel), np.uint8)
         weak = (relief >= FAINT) & (cv2.dilate(relief, np.ones((5, 5))) < STRONG) & ~covered
         for marked, found in ((relief >= STRONG, printed), (weak, faint)):
-            for line in _marked(_Marks.of(grey, relief, covered, marked)):
+            for line in _marked(_Marks.found(grey, relief, covered, marked)):
                 if not any(_overlap(line.box, other.box) > 0.3 for other in found):
                     found.append(line)
     return _by_size(printed), _by_size(faint)
@@ -97,6 +97,8 @@ class _Marks:
         stats: (N, 5) of the components, as OpenCV gives them.
         strokes: components that may be letters: not too large, thin for their height, and of one width.
         place: (N,) flat position of some pixel of each stroke.
+        inside: flat positions of all pixels of what may be strokes by size and shape.
+        of: the component of each of them.
     """
 
     grey: Bytes
@@ -106,18 +108,20 @@ class _Marks:
     stats: Whole
     strokes: Whole
     place: NDArray[np.int64]
+    inside: NDArray[np.int64]
+    of: Whole
 
     @classmethod
-    def of(cls, grey: Bytes, relief: Bytes, covered: Mask, marked: Mask) -> _Marks:
+    def found(cls, grey: Bytes, relief: Bytes, covered: Mask, marked: Mask) -> _Marks:
         """The components of what is marked."""
-        _, found, boxes, _ = cv2.connectedComponentsWithStats(marked.view(np.uint8), connectivity=8)
-        labels, stats = np.asarray(found, np.int32), np.asarray(boxes, np.int32)
+        _, numbers, boxes, _ = cv2.connectedComponentsWithStats(marked.view(np.uint8), connectivity=8)
+        labels, stats = np.asarray(numbers, np.int32), np.asarray(boxes, np.int32)
         _, _, width, height, area = stats.T
         rows, columns = grey.shape
         fits = (np.maximum(width, height) >= 5) & (height <= 0.2 * rows) & (width <= 0.25 * columns)
         fits &= (width <= 9 * height) & (area >= 8) & (area >= 0.1 * width * height) & (area <= 0.92 * width * height)
         fits[0] = False
-        inside = np.flatnonzero(fits[labels])
+        inside = np.flatnonzero(np.take(fits, labels))
         of, depth = labels.flat[inside], _depth(marked).flat[inside]
         thickest, place = np.zeros(len(area), np.float32), np.zeros(len(area), np.int64)
         np.maximum.at(thickest, of, depth)
@@ -125,7 +129,7 @@ class _Marks:
         fits &= thickest <= 0.26 * np.maximum(height, width) + 1
         fits &= thickest <= 3.2 * np.bincount(of, depth, len(area)) / np.maximum(area, 1)
         strokes = np.flatnonzero(fits).astype(np.int32)
-        return cls(grey, relief, covered, labels, stats, strokes, place)
+        return cls(grey, relief, covered, labels, stats, strokes, place, inside, of)
 
 
 def _marked(marks: _Marks) -> Iterator[Line]:
@@ -147,8 +151,9 @@ def _rows(marks: _Marks, tall: Whole, smear: int) -> Iterator[Line]:
     chosen = np.zeros(len(marks.stats), np.uint8)
     chosen[tall] = 255
     high, wide = (side // pool for side in marks.grey.shape)
-    drawn = chosen[marks.labels[: high * pool, : wide * pool]]
-    small = cv2.resize(drawn, (wide, high), interpolation=cv2.INTER_AREA) > 0
+    drawn = np.zeros(marks.grey.shape, np.uint8)
+    drawn.flat[marks.inside] = chosen[marks.of]
+    small = cv2.resize(drawn[: high * pool, : wide * pool], (wide, high), interpolation=cv2.INTER_AREA) > 0
     gap = np.ones((max(1, round(smear / 4 / pool)), round(smear / pool)), np.uint8)
     rows = cv2.morphologyEx(small.view(np.uint8), cv2.MORPH_CLOSE, gap)
     found, of_row, boxes, _ = cv2.connectedComponentsWithStats(rows, connectivity=8)

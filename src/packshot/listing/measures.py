@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import cache, cached_property
+from functools import cached_property
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from packshot.colour import oklab_from_srgb
-from packshot.editing.cutout import KIND, network_coverage
+from packshot.editing.certificate import Source
+from packshot.editing.cutout import cutout, network, network_coverage
+from packshot.editing.scene import Scene
 from packshot.images import Layers, flattened, open_layers
 from packshot.listing.facts import Facts, read_facts
 from packshot.listing.lines import Line, find_lines
+from packshot.listing.memory import Recent, digest
 from packshot.listing.product import Box, Product, product_in
 from packshot.listing.sharpness import edge_blur
-from packshot.packs import Pack, find_pack
 
 Bytes = NDArray[np.uint8]
 Mask = NDArray[np.bool_]
@@ -83,10 +86,34 @@ class Look:
         part.__dict__["layers"] = Layers(rgb, None if alpha is None else alpha[window], self.layers.notes)
         return part
 
+    @classmethod
+    def again(cls, data: bytes, where: str) -> Look:
+        """A file that may show what was seen a moment ago: it is decoded, and equal pixels are not measured again.
+
+        Raises:
+            InputError: the picture cannot be read, or its pixels are damaged.
+        """
+        look = cls(data, where)
+        layers = look.layers
+        earlier = _SEEN.swap(digest(layers.rgb, layers.alpha), look)
+        if earlier is not None:
+            look.__dict__.update({name: earlier.__dict__[name] for name in _OF_PIXELS if name in earlier.__dict__})
+        return look
+
+    @property
+    def pixels(self) -> int:
+        """Of the frame."""
+        return self.facts.width_px * self.facts.height_px
+
     @cached_property
     def layers(self) -> Layers:
         """The pixels as a viewer shows them, with their transparency."""
         return open_layers(self.data, where=self.where)
+
+    @cached_property
+    def source(self) -> Source:
+        """What a certificate says of the file, were it edited."""
+        return Source.read(self.data, self.layers, Path(self.where))
 
     @cached_property
     def rgb(self) -> Bytes:
@@ -128,9 +155,19 @@ class Look:
     @cached_property
     def coverage(self) -> Bytes:
         """(h, w) what the cut-out network covers, at the working size; its outline is off by up to a few pixels."""
-        coarse = network_coverage(self.working, _network(), mirrored=False)
+        coarse = network_coverage(self.working, network(), mirrored=False)
         size = (self.working.shape[1], self.working.shape[0])
         return np.asarray(cv2.resize(np.rint(coarse * 255).astype(np.uint8), size, interpolation=cv2.INTER_LINEAR))
+
+    @cached_property
+    def cut(self) -> Scene:
+        """The product cut out, by the file's own transparency where it has some.
+
+        Raises:
+            RequestError: no product is found.
+        """
+        top, left = self.origin
+        return cutout(Scene(product=self.layers.rgb, alpha=self.layers.alpha, placement=(-top, -left)))
 
     @cached_property
     def white(self) -> White:
@@ -243,12 +280,6 @@ class Look:
         return cv2.morphologyEx((brightest > APART).astype(np.uint8), cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
 
 
-@cache
-def _network() -> Pack:
-    """One session for all pictures."""
-    return find_pack("cutout", (KIND,))
-
-
 def _darkest(rgb: Bytes) -> Bytes:
     """(H, W) the least of the three channels."""
     return np.asarray(cv2.min(cv2.min(rgb[..., 0], rgb[..., 1]), rgb[..., 2]), np.uint8)
@@ -279,3 +310,12 @@ def _strip(rgb: Bytes) -> float:
     above = strip[: first + 1].reshape(-1, 3)
     even = np.abs(above - np.median(above, axis=0)).mean() < 6
     return float(first + 1) / height if even else 0.0
+
+
+_OF_PIXELS = tuple(
+    name
+    for name, value in vars(Look).items()
+    if isinstance(value, cached_property) and name not in ("layers", "source")
+)
+"""Measures that depend on the pixels alone."""
+_SEEN: Recent[Look] = Recent(most=12_000_000, weight=lambda look: look.pixels)

@@ -17,7 +17,7 @@ from packshot.listing.names import TEMPLATE, check_template, name_of, same_file
 from packshot.listing.products import Path_, Photo, Product
 from packshot.listing.sets import ROLES, PictureSet, set_of
 
-RECIPE_VERSION = 1
+RECIPE_VERSION = 2
 """Of the way in which pictures are made of a plan; another one makes all of them anew."""
 
 SMALLEST_FOR_PARTS_PX = 1600

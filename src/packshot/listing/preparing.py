@@ -18,6 +18,7 @@ from packshot.listing.products import Problem, Product
 from packshot.listing.remote import RemoteStore
 from packshot.listing.run import Job, digest_of, split
 from packshot.listing.sets import load_sets
+from packshot.listing.signing import Signing
 from packshot.listing.store import LocalStore, open_store
 from packshot.listing.tables import open_table
 from packshot.provenance.labelling import UNNAMED
@@ -46,6 +47,9 @@ class Wanted:
     template: str = ""
     backend: str = "embedded"
     pack: str = "base"
+    cert: Path | None = None
+    key: Path | None = None
+    algorithm: str = "es256"
 
 
 def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
@@ -61,6 +65,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
     for name in channels:
         policy.decide(name, "edited")  # a channel without a policy is said before anything is made
     sets = load_sets(wanted.sets)
+    signing = _signing(wanted)
     catalogue = open_products(
         open_table(wanted.catalogue, sheet=wanted.sheet, query=wanted.query),
         choice=read_choice(wanted.columns) if wanted.columns else None,
@@ -73,7 +78,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
     for item in read_products(catalogue):
         products.append(item) if isinstance(item, Product) else problems.append(item)
     draws = any(not product.photos for product in products)
-    setting = Setting(channels, policy, wanted.producer.strip() or UNNAMED, wanted.backend, wanted.pack)
+    setting = Setting(channels, policy, wanted.producer.strip() or UNNAMED, wanted.backend, wanted.pack, signing)
     items = plan(
         products,
         [Target(name, _refuses_synthetic(channel)) for name, channel in channels.items()],
@@ -91,6 +96,14 @@ def _portable(channel: Channel) -> Channel:
     return replace(channel, rules=rules)
 
 
+def _signing(wanted: Wanted) -> Signing | None:
+    if (wanted.cert is None) != (wanted.key is None):
+        raise RequestError("--cert", "only one of --cert and --key", "both, or none")
+    return (
+        None if wanted.cert is None or wanted.key is None else Signing.open(wanted.cert, wanted.key, wanted.algorithm)
+    )
+
+
 def _refuses_synthetic(channel: Channel) -> bool:
     rule = channel.rules.get("generated")
     return rule is not None and not rule.values.get("allowed", True)
@@ -106,6 +119,7 @@ def _recipe(wanted: Wanted, setting: Setting, draws: bool) -> dict[str, object]:
         "backend": wanted.backend if draws else None,
         "rules": digest_of(*(Path(str(file)) for file in ours), own, wanted.policy),
         "producer": setting.producer,
+        **({} if setting.signing is None else {"signer": setting.signing.as_recipe()}),
     }
 
 

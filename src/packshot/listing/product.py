@@ -89,7 +89,7 @@ def product_in(mask: Mask, rgb: Bytes, how: str) -> Product | None:
     left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
     kept = areas >= (ITEM if how == "network" else PIECE) * areas.max()  # its crumbs are parts of the place
-    solid = _filled(kept[labels])
+    solid = _filled(np.take(kept, np.asarray(labels)))
     body, items, tones = _items(solid, rgb)
     small = np.flatnonzero((areas > 0) & ~kept & (areas >= SPECK * mask.size))
     edges = (left / width, top / height, right / width, bottom / height)
@@ -120,6 +120,8 @@ def _items(mask: Mask, rgb: Bytes) -> tuple[Mask, tuple[float, ...], NDArray[np.
     _, labels, stats, _ = cv2.connectedComponentsWithStats(joined, connectivity=8)
     areas = stats[1:, cv2.CC_STAT_AREA] / max(1, stats[1:, cv2.CC_STAT_AREA].max())
     chosen = [k for k in np.argsort(-areas, kind="stable") if areas[k] >= ITEM]
-    whole = np.isin(labels, [k + 1 for k in chosen if areas[k] >= BODY])
+    bodies = np.zeros(len(areas) + 1, bool)
+    bodies[[k + 1 for k in chosen if areas[k] >= BODY]] = True
+    whole = np.take(bodies, np.asarray(labels))
     tones = [cv2.mean(rgb, mask=((labels == k + 1) & mask).view(np.uint8))[:3] for k in chosen]
     return whole & mask, tuple(round(float(areas[k]), 3) for k in chosen), np.array(tones)

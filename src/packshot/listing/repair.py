@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from packshot.editing.certificate import Source, certify
+from packshot.editing.certificate import certify
 from packshot.editing.pipeline import Edited, Step
 from packshot.editing.scene import flatten
 from packshot.errors import PackshotError
@@ -77,7 +76,7 @@ def repair(look: Look, channel: Channel) -> Repair:
         data, quality = encode(composed, channel.fix.format, look.facts, *limits(channel))
     except (NotFramedError, NotEncodedError, PackshotError) as error:
         return Repair(None, suffix, verdicts, refused=(_why(error),))
-    again = judge(Look(data, look.where), channel)
+    again = judge(Look.again(data, look.where), channel)
     wrong = failed(again)
     if wrong:
         return Repair(None, suffix, verdicts, refused=tuple(_still(verdict) for verdict in wrong))
@@ -103,9 +102,8 @@ def certificate(look: Look, made: Repair, name: str) -> dict[str, Any] | None:
     """
     if made.edited is None or made.data is None or made.composed is None:
         return None
-    source = Source.read(look.data, look.layers, Path(look.where))
     codec = {"codec": made.suffix[1:], "quality": made.quality, "lossless": made.suffix == ".png"}
-    return certify(source, made.edited, made.composed, made.data, name=name, codec=codec)
+    return certify(look.source, made.edited, made.composed, made.data, name=name, codec=codec)
 
 
 def _beyond(look: Look, failing: list[Verdict]) -> tuple[Said, ...]:

@@ -22,6 +22,7 @@ from packshot.editing.files import certificate_path
 from packshot.errors import MissingExtraError, OutputError, PackError, PackshotError
 from packshot.images import canonical_json
 from packshot.listing.executors import Workforce
+from packshot.listing.grouping import Group, answers
 from packshot.listing.journal import (
     FAILURES,
     MANIFEST,
@@ -37,6 +38,7 @@ from packshot.listing.pool import WorkerDiedError
 from packshot.listing.products import Problem
 from packshot.listing.readiness import Needs, needs
 from packshot.listing.store import Journal, Store, Written
+from packshot.provenance.credentials import SigningError
 
 USUAL_SECONDS = {"photo": 1.5, "crop": 1.5, "recolour": 3.0, "words": 2.5}
 """For one picture on one core, by means: for estimates as long as the folder has no times of its own."""
@@ -136,9 +138,9 @@ def run(
         rewrite(journal, FAILURES, [*lost, *failed.values()])
         tally = Tally(len(job.planned), len(there), known, len(todo), len(lost), time.monotonic())
         with needs(job.out, job.setting, todo) if workforce.elsewhere else nullcontext() as needed:
-            executor = workforce.open(partial(_make_one, job.out, job.setting), partial(_begin, needed))
-            with closing(executor.results(todo)) as answers:
-                for picture, answer in answers:
+            executor = workforce.open(partial(_make_group, job.out, job.setting), partial(_begin, needed))
+            with closing(answers(executor, todo, workforce.size())) as given:
+                for picture, answer in given:
                     _note(journal, picture, answer, failed, tally)
                     progress(tally)
         rewrite(journal, FAILURES, [*lost, *failed.values()])
@@ -203,13 +205,23 @@ def _note(
         tally.failed += 1
 
 
+def _make_group(out: Store, setting: Setting, group: Group) -> list[_Answer]:
+    """In a worker: make pictures of one photo; fewer answers than pictures where the last says that all must stop."""
+    found: list[_Answer] = []
+    for picture in group:
+        found.append(_make_one(out, setting, picture))
+        if found[-1].stop is not None:
+            break
+    return found
+
+
 def _make_one(out: Store, setting: Setting, picture: PlannedPicture) -> _Answer:
     """In a worker: make a picture and put it in its place."""
     began = time.perf_counter()
     try:
         made = make(picture, setting)
         return _Answer(made=_written(out, picture, made, began))
-    except (OutputError, MissingExtraError, PackError) as error:  # as for this picture, so for all others
+    except (OutputError, MissingExtraError, PackError, SigningError) as error:  # as for this picture, so for all others
         return _Answer(stop=(error.where, error.got, error.accepted))
     except (RefusedError, PackshotError) as error:
         return _Answer(failed=_failure(picture, "refused", reason_of(error)))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from packshot.editing.pipeline import Edited, Step, run
 from packshot.editing.scene import Scene
 from packshot.editing.warp import product_box
-from packshot.listing.canvas import LARGEST_SCALE, NotFramedError, cut_whole
+from packshot.listing.canvas import LARGEST_SCALE, NotFramedError, cut_whole, once
 from packshot.listing.channels import Channel
 from packshot.listing.measures import Look
 from packshot.listing.plan import PlannedPicture
@@ -36,7 +38,8 @@ def staged(look: Look, picture: PlannedPicture, channel: Channel) -> Edited:
     if picture.role == "size":
         raise NotStagedError("pictures of size are not made yet")
     if picture.means == "crop":
-        scene = Scene(product=look.layers.rgb, alpha=look.layers.alpha)
+        rgb, alpha = look.layers.rgb, look.layers.alpha
+        scene = Scene(rgb, alpha, backdrop=None if alpha is None else np.full_like(rgb, 255))
         return run(scene, [_part(look, picture.number, channel)])
     cut = _cut(look)
     if picture.means == "recolour":
@@ -52,6 +55,10 @@ def staged(look: Look, picture: PlannedPicture, channel: Channel) -> Edited:
             Step("background", {"to": place, "seed": picture.number}),
             Step("shadow", {"kind": "contact"}),
         ]
+    return once(look, cut.scene, cut.steps, after, lambda: _ran(cut, after))
+
+
+def _ran(cut: Edited, after: list[Step]) -> Edited:
     done = run(cut.scene, after)
     return Edited(done.scene, (*cut.steps, *done.steps))
 

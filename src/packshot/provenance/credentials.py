@@ -5,8 +5,12 @@ Nothing goes over the network: no timestamp is fetched, no remote manifest, no c
 
 from __future__ import annotations
 
+import base64
+import binascii
+import hashlib
 import io
 import json
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +37,12 @@ _ACTIONS = {  # C2PA 2.2, section 18.15.2
     "text": "c2pa.drawing",
     "badge": "c2pa.drawing",
 }
+_CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.+?)-----END CERTIFICATE-----", re.DOTALL)
 _OFFLINE = {"verify": {"remote_manifest_fetch": False, "ocsp_fetch": False}}
+
+
+class SigningError(RequestError):
+    """Credentials that cannot be signed: with this certificate and key none can."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +63,12 @@ class Signer:
         """Without the key."""
         return f"Signer(algorithm={self.algorithm!r})"
 
+    @property
+    def fingerprints(self) -> tuple[str, ...]:
+        """SHA-256 of each certificate of the chain in DER, as `openssl x509 -fingerprint -sha256` prints it."""
+        found = [base64.b64decode(text) for text in _CERTIFICATE.findall(self.chain)]
+        return tuple(hashlib.sha256(der).hexdigest() for der in found)
+
     @classmethod
     def open(cls, certificate: Path, key: Path, algorithm: str = "es256") -> Signer:
         """Read both files.
@@ -64,7 +79,14 @@ class Signer:
         """
         if algorithm not in ALGORITHMS:
             raise RequestError("--algorithm", f"'{algorithm}'", ", ".join(ALGORITHMS))
-        return cls(_pem(certificate, "CERTIFICATE"), _pem(key, "PRIVATE KEY"), algorithm)
+        signer = cls(_pem(certificate, "CERTIFICATE"), _pem(key, "PRIVATE KEY"), algorithm)
+        try:
+            whole = bool(signer.fingerprints)
+        except binascii.Error:
+            whole = False
+        if not whole:
+            raise InputError(certificate, "a damaged CERTIFICATE", "a PEM file with a CERTIFICATE")
+        return signer
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +137,7 @@ def sign(data: bytes, signer: Signer, origin: Origin, *, title: str, parent: byt
         parent: the file as it was before labelling; its own credentials are kept as those of an ingredient.
 
     Raises:
-        RequestError: certificate, key and algorithm don't fit, or the certificate is not for signing content.
+        SigningError: certificate, key and algorithm don't fit, or the certificate is not for signing content.
         MissingExtraError: c2pa-python is not installed.
     """
     library = _library()
@@ -137,7 +159,7 @@ def sign(data: bytes, signer: Signer, origin: Origin, *, title: str, parent: byt
             builder.sign(own, mime, io.BytesIO(data), out)
     except library.C2paError as error:
         accepted = "a certificate for signing content (C2PA 2.2, section 14.5), its chain, its key and its algorithm"
-        raise RequestError("--cert", f"credentials that cannot be signed ({_line(error)})", accepted) from None
+        raise SigningError("--cert", f"credentials that cannot be signed ({_line(error)})", accepted) from None
     return out.getvalue()
 
 

@@ -32,6 +32,22 @@ Bytes = NDArray[np.uint8]
 UNNAMED = "packshot"
 """ContentProducer where nobody has said who runs it; the one producer that a later label replaces by a name."""
 
+RELABELLED_WEBP = 92
+"""Quality of a lossy WebP whose pixels a label has changed: its file does not tell with which one it was made."""
+
+Marking = Callable[[Bytes, mark.Payload, NDArray[np.bool_] | None], mark.Found | mark.Marked]
+"""(H, W, 3 or 4) pixels, what the mark says, where no pixel may change -> the mark that is there, or pixels with it."""
+
+
+def marked(pixels: Bytes, payload: mark.Payload, protect: NDArray[np.bool_] | None) -> mark.Found | mark.Marked:
+    """The mark that is in a picture already, else the picture with this one."""
+    return mark.read(pixels) or mark.embed(pixels, payload, protect=protect)
+
+
+def marked_anew(pixels: Bytes, payload: mark.Payload, protect: NDArray[np.bool_] | None) -> mark.Found | mark.Marked:
+    """The picture with this mark, of one that is known to have none."""
+    return mark.embed(pixels, payload, protect=protect)
+
 
 @dataclass(frozen=True, slots=True)
 class Wish:
@@ -47,6 +63,7 @@ class Wish:
         parent: the file that an edited picture was made from; where it has credentials, they are kept as those of an
             ingredient.
         protect: (H, W), True where the mark must change no pixel; None where the product's place is not known.
+        marking: how marks are set: by `marked`, or by what remembers what that gave.
     """
 
     producer: str
@@ -57,6 +74,7 @@ class Wish:
     signer: credentials.Signer | None = None
     parent: bytes | None = None
     protect: NDArray[np.bool_] | None = None
+    marking: Marking = marked
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,8 +118,13 @@ def label(data: bytes, name: str, origin: Origin, decisions: Sequence[Decision],
         earlier = data if had_credentials else wish.parent
         signed = earlier is not None and xmp.is_known(earlier) and credentials.are_in(earlier, name)
         parent = earlier if signed else None
+        rows["c2pa"] |= {
+            "done": True,
+            "outcome": "signed; earlier credentials kept" if parent else "signed",
+            "certificate_sha256": wish.signer.fingerprints[0],
+            "sha256_unsigned": hashlib.sha256(out).hexdigest(),
+        }
         out = credentials.sign(out, wish.signer, origin, title=name, parent=parent)
-        rows["c2pa"] |= {"done": True, "outcome": "signed; earlier credentials kept" if parent else "signed"}
     record = {
         "file": name,
         "origin": origin.as_dict(),
@@ -205,11 +228,10 @@ class _Work:
             return {"done": False, "outcome": "not set: where the product is, which must stay as it is, is not known"}
         if protect is not None and protect.shape != pixels.shape[:2]:
             raise RequestError(f"{self.name}: protect", f"a mask of {protect.shape}", f"{pixels.shape[:2]}")
-        there = mark.read(pixels)
-        if there is not None:
-            return {"done": True, "outcome": "kept as it came", "number": there.payload.number}
         payload = mark.Payload(KINDS.index(self.origin.kind), mark.number_of(self.wish.produce_id))
-        marked = mark.embed(pixels, payload, protect=protect)
+        marked = self.wish.marking(pixels, payload, protect)
+        if isinstance(marked, mark.Found):
+            return {"done": True, "outcome": "kept as it came", "number": marked.payload.number}
         if not marked.readable:
             return {"done": False, "outcome": "not set: too little of the picture may change to carry one"}
         self.pixels = marked.pixels
@@ -248,7 +270,7 @@ def reencoded(data: bytes, pixels: Bytes, where: str) -> bytes:
         elif b"VP8L" in data[:64]:
             new.save(buffer, "WEBP", lossless=True, quality=60, exact=True, exif=exif.tobytes() if len(exif) else b"")
         else:
-            new.save(buffer, "WEBP", quality=92, exif=exif.tobytes() if len(exif) else b"")
+            new.save(buffer, "WEBP", quality=RELABELLED_WEBP, exif=exif.tobytes() if len(exif) else b"")
     return buffer.getvalue()
 
 

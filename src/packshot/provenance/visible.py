@@ -91,7 +91,7 @@ def draw(pixels: Bytes, words: str = WORDS, *, height: float = LEAST_HEIGHT) -> 
     if height < LEAST_HEIGHT:
         raise RequestError("visible label", f"a height of {height:g}", f"at least {LEAST_HEIGHT} of the shorter side")
     tall, wide = pixels.shape[:2]
-    margin = max(2, round(_MARGIN * min(tall, wide)))
+    margin = margin_of((tall, wide))
     letters, size_px, ink = _fitted(checked_words(words), height * min(tall, wide) * _SAFE, (tall, wide), margin)
     corner, (top, left) = _emptiest(flattened(pixels), ink.shape, margin)
     bottom, right = top + ink.shape[0], left + ink.shape[1]
@@ -103,6 +103,11 @@ def draw(pixels: Bytes, words: str = WORDS, *, height: float = LEAST_HEIGHT) -> 
     _paint(out[top:bottom, left:right], ink, 255 if pale else 0)
     box = (left / wide, top / tall, right / wide, bottom / tall)
     return out, Drawn(words, corner, box, letters / min(tall, wide), contrast, plate, size_px)
+
+
+def margin_of(size: tuple[int, int]) -> int:
+    """Pixels between a label and the sides of a picture of (height, width); a plate under it reaches less far."""
+    return max(2, round(_MARGIN * min(size)))
 
 
 def is_seen(pixels: Bytes, words: str, box: tuple[float, float, float, float]) -> bool:
