@@ -10,7 +10,7 @@ from packshot.generation.embedded import DEFAULT_PACK, EmbeddedBackend
 from packshot.generation.fake import FakeBackend
 from packshot.generation.guarded import GuardedBackend
 from packshot.generation.interface import Backend
-from packshot.safety import Guard, current
+from packshot.safety import Guard
 
 BACKENDS: dict[str, Callable[[str], Backend]] = {
     "embedded": EmbeddedBackend,
@@ -25,14 +25,13 @@ def open_backend(name: str = "embedded", pack: str = DEFAULT_PACK, guard: Guard 
     Args:
         name: of the back-end.
         pack: name or folder of its pack.
-        guard: that refuses words and pictures; None for the one in use, see `packshot.safety.current`.
+        guard: that refuses words and pictures; None for the one in use.
 
     Raises:
         RequestError: there is none of that name.
         PackError: its pack is missing or damaged.
-        InputError: the operator's safety file cannot be used.
     """
-    return GuardedBackend(_opened(name, pack), guard or current())
+    return GuardedBackend(_opened(name, pack), guard)
 
 
 def _opened(name: str, pack: str) -> Backend:

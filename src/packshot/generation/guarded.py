@@ -10,24 +10,35 @@ from typing import Any
 from packshot.errors import InputError
 from packshot.generation.interface import Backend, GenerationRequest, Result
 from packshot.images import open_picture
-from packshot.safety import Guard
+from packshot.safety import Guard, current
 from packshot.safety.guard import outcome
+
+_REMEMBERED = 1000
+"""Photos that passed, at most: a server's back-end lives long."""
 
 
 class GuardedBackend:
     """Another back-end's pictures, as far as a guard lets them pass; see `Backend`.
 
-    Attributes:
+    Args:
         inner: the back-end.
-        guard: see `packshot.safety`.
+        guard: None for the one that is in use whenever something is looked at, see `packshot.safety.current`.
+
+    Attributes:
+        inner: see there.
         pack: of the back-end; None where it has none.
     """
 
-    def __init__(self, inner: Backend, guard: Guard) -> None:
-        self.inner, self.guard = inner, guard
+    def __init__(self, inner: Backend, guard: Guard | None = None) -> None:
+        self.inner, self._given = inner, guard
         self.name = inner.name
         self.pack: Any = getattr(inner, "pack", None)
-        self._seen: set[str] = set()
+        self._seen: set[tuple[object, ...]] = set()
+
+    @property
+    def guard(self) -> Guard:
+        """Who looks."""
+        return self._given or current()
 
     def check(self, request: GenerationRequest) -> object:
         """Raise what the guard or the back-end has against a request, before anything is computed.
@@ -46,6 +57,7 @@ class GuardedBackend:
         Raises:
             UnsafeError: as in `check`, or a picture came out unsafe; those before it have been yielded.
         """
+
         def looked_at() -> Iterator[GenerationRequest]:
             for request in requests:
                 self._words(request)
@@ -54,7 +66,8 @@ class GuardedBackend:
 
         for result in self.inner.generate(looked_at()):
             request = result.request
-            seen = self.guard.picture(result.pixels, f"picture {result.index + 1} of the prompt, seed {request.seed}")
+            where = f"picture {result.index + 1} of seed {request.seed}"
+            seen = self.guard.picture(result.pixels, where)
             recipe = {**result.recipe, "safety": outcome(self._words(request), seen)}
             yield replace(result, recipe=recipe)
 
@@ -65,12 +78,19 @@ class GuardedBackend:
 
     def _photos(self, request: GenerationRequest) -> None:
         """Photos that come into the pictures, each once."""
-        named = [("like", request.like), ("background", request.background)]
-        for where, path in named:
-            if path and path not in self._seen and Path(path).is_file():
-                self._seen.add(path)
-                try:
-                    pixels = open_picture(Path(path), where=path)
-                except InputError:
-                    continue  # the back-end says what is wrong with it
-                self.guard.picture(pixels, f"{where}: {path}")
+        for where, name in (("like", request.like), ("background", request.background)):
+            path = Path(name)
+            if not name or not path.is_file():
+                continue
+            status = path.stat()
+            key = (self.guard, path, status.st_mtime_ns, status.st_size)
+            if key in self._seen:
+                continue
+            try:
+                pixels = open_picture(path, where=name)
+            except InputError:
+                continue  # the back-end says what is wrong with it
+            self.guard.picture(pixels, where)
+            if len(self._seen) >= _REMEMBERED:
+                self._seen.clear()
+            self._seen.add(key)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,7 @@ from packshot.provenance.labelling import Wish, label
 from packshot.provenance.metadata import properties_of
 from packshot.provenance.policy import Policy
 from packshot.provenance.xmp import SOURCE_TYPE
+from packshot.safety import Choice, current, guard_of, use
 
 _WRITTEN = {"jpg": "jpeg", "png": "png", "webp": "webp"}
 _OURS = Source("our own choice for sets of pictures", "2026-11-26", "confirmed")
@@ -56,6 +57,7 @@ class Setting:
         producer: ContentProducer of AIGC labels.
         backend: that draws products from words.
         pack: of the back-end.
+        safety: what the operator refuses.
     """
 
     channels: Mapping[str, Channel]
@@ -63,6 +65,7 @@ class Setting:
     producer: str
     backend: str
     pack: str
+    safety: Choice = field(default_factory=Choice.read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,7 @@ class Made:
         done: what was done, as phrases.
         labels: decisions and outcomes; see `provenance.labelling.Labelled.record`.
         packs: sha256 of the models' packs that may be in it, by name.
+        safety: how words and pictures were looked at.
     """
 
     data: bytes
@@ -84,6 +88,7 @@ class Made:
     done: tuple[str, ...]
     labels: Mapping[str, Any]
     packs: Mapping[str, str]
+    safety: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +106,19 @@ def make(picture: PlannedPicture, setting: Setting) -> Made:
 
     Raises:
         RefusedError: it can't be made; says why.
-        PackshotError: what an operation, back-end or label refuses.
+        PackshotError: what an operation, back-end or label refuses, or the guard.
     """
+    use(guard_of(setting.safety))
     channel = setting.channels[picture.channel]
     start, packs = _start(picture, setting)
-    work = _worked(Look(start, picture.name), picture, channel)
+    look = Look(start, picture.name)
+    safety = _looked_at(look, picture)
+    work = _worked(look, picture, channel)
     out, labels = _labelled(work, start, picture, setting)
     verdicts = tuple(judge(Look(out, picture.name), channel))
     if wrong := failed(verdicts):
         raise RefusedError("; ".join(verdict.line() for verdict in wrong))
-    return Made(out, work.certificate, verdicts, work.done, labels, packs)
+    return Made(out, work.certificate, verdicts, work.done, labels, packs, safety)
 
 
 @cache
@@ -156,6 +164,14 @@ def _drawn(picture: PlannedPicture, setting: Setting) -> bytes:
     )
     (result,) = backend_of(setting.backend, setting.pack).generate([request])
     return encode_picture(result.pixels, Path("drawn.png"), recipe=result.recipe)
+
+
+def _looked_at(look: Look, picture: PlannedPicture) -> dict[str, Any]:
+    """What the guard found: in the photo, or by the back-end's recipe in a drawn product and its words."""
+    if picture.photo is not None:
+        return {"picture": current().picture(look.layers.stacked, picture.photo.name, picture.photo.sha256)}
+    recipe: Mapping[str, Any] = read_recipe(look.data, where=look.where) or {}
+    return {**recipe["safety"]}
 
 
 def _worked(look: Look, picture: PlannedPicture, channel: Channel) -> _Work:

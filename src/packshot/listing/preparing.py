@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from packshot.listing.store import LocalStore, open_store
 from packshot.listing.tables import open_table
 from packshot.provenance.labelling import UNNAMED
 from packshot.provenance.policy import load_policy
+from packshot.safety import Choice
 
 OWN_RULES = "PACKSHOT_CHANNELS"
 """Variable that names a file of rules; see `channels`."""
@@ -46,6 +47,7 @@ class Wanted:
     template: str = ""
     backend: str = "embedded"
     pack: str = "base"
+    safety: Choice = field(default_factory=Choice.read)
 
 
 def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
@@ -73,7 +75,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
     for item in read_products(catalogue):
         products.append(item) if isinstance(item, Product) else problems.append(item)
     draws = any(not product.photos for product in products)
-    setting = Setting(channels, policy, wanted.producer.strip() or UNNAMED, wanted.backend, wanted.pack)
+    setting = Setting(channels, policy, wanted.producer.strip() or UNNAMED, wanted.backend, wanted.pack, wanted.safety)
     items = plan(
         products,
         [Target(name, _refuses_synthetic(channel)) for name, channel in channels.items()],

@@ -11,7 +11,11 @@ _NEAR = 4
 """Words after a common word among which a product makes it a brand's name ('coach dark brown handbag')."""
 _BESIDE = 2
 """Words before and after it among which 'brand', 'logo' or 'portrait' do."""
-_BREAKS = frozenset("a an the and or on in at near with without beside under over for to of next by from like as than".split())
+_BREAKS = frozenset(
+    ("a", "an", "the", "and", "or", "on", "in", "at", "near", "with", "without", "beside", "under", "over", "for", "to",
+     "of", "next", "by", "from", "like", "as", "than")
+)  # fmt: skip
+"""Words at which the phrase that a name stands in is over."""
 _TAKES_NAME = frozenset(("by", "from"))
 _BETWEEN = re.compile("(?:牌|的|新款|最新款|款|新)?(?:.{1,2}色)?(?:的)?")
 """What may stand between a Chinese name and its product."""

