@@ -37,24 +37,34 @@ class Surroundings:
         return word in self._products
 
     def mean(self, folded: Folded, start: int, end: int, category: str, contexts: Iterable[str]) -> bool:
-        """Whether a stretch of a text is meant as a name."""
+        """Whether a stretch of a text is meant as a name.
+
+        Args:
+            folded: the text.
+            start: of the stretch in its view.
+            end: behind it.
+            category: of the entry.
+            contexts: names of those that say so.
+        """
         own = _OWN.get(category, "")
         wanted = (*contexts, own)
         latin = frozenset().union(*(self._latin.get(name, frozenset()) for name in wanted))
         han = tuple(word for name in wanted for word in self._han.get(name, ()))
         after, before = _words_after(folded, end), _words_before(folded, start)
+        chinese, person = is_han(folded.view[start]), category == "people"
         if self._is_shape(folded, after, end):
             return False
-        if self._beside(before, after, own) or (category != "people" and latin & set(_phrase(after)[:_NEAR])):
-            return True
-        if _followed(folded, end, (*han, *latin) if is_han(folded.view[start]) else han) or _led(folded, start, han):
-            return True
-        if is_han(folded.view[start]):
-            return category == "people" and bool(folded.gaps[start] and folded.gaps[end])
-        everything = {folded.view[a:b] for a, b in folded.pieces}
-        fits = category == "people" or bool(latin & everything) or any(word in folded.view for word in han)
-        named = bool(before) and before[0] in _TAKES_NAME and folded.gaps[end] == STOP
-        return fits and (named or _is_proper(folded, start))
+        if self._beside(before, after, own) or (not person and latin & set(_phrase(after)[:_NEAR])):
+            return True  # 'apple logo', 'coach dark brown handbag'
+        if _followed(folded, end, (*han, *latin) if chinese else han) or _led(folded, start, han):
+            return True  # 苹果牌手机, 明星王菲
+        if chinese:
+            return person and bool(folded.gaps[start] and folded.gaps[end])  # nothing but the name
+        said = (
+            person or latin & {folded.view[a:b] for a, b in folded.pieces} or any(word in folded.view for word in han)
+        )
+        by = bool(before) and before[0] in _TAKES_NAME and folded.gaps[end] == STOP
+        return bool(said) and (by or _is_proper(folded, start))  # 'a handbag by coach', 'red handbag, Coach style'
 
     def _beside(self, before: list[str], after: list[str], own: str) -> bool:
         words = self._latin.get(own, frozenset())
