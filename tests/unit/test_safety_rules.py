@@ -89,6 +89,15 @@ def test_a_mistake_in_the_file_is_one_line(own: str, said: str) -> None:
     assert said in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_the_file_in_the_documentation_works(repository: Path) -> None:
+    own = (repository / "docs" / "safety.md").read_text(encoding="utf-8").partition("```toml\n")[2].partition("```")[0]
+    mine = guard(own, Sure(0.1))
+    assert mine.words("nike, rifle", "prompt") == ("nike",)
+    for refused in ("对手牌鞋", "a tulip kimono", "jane q. doe"):
+        with pytest.raises(UnsafeError):
+            mine.words(refused, "prompt")
+
+
 def test_a_file_that_cannot_be_read_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("PACKSHOT_SAFETY", raising=False)
     for path, content in (("absent.toml", None), ("latin.toml", b"# \xe9")):
