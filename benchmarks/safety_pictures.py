@@ -52,8 +52,14 @@ def summary(scores: list[float]) -> dict[str, Any]:
     }
 
 
-def judged(data: Path, network: OpenNsfw) -> dict[str, Any]:
-    """Scores by source; of the fashion catalogue also by kind, the ten highest means."""
+def judged(data: Path, network: OpenNsfw, every: int) -> dict[str, Any]:
+    """Scores by source, and the kinds with the highest.
+
+    Args:
+        data: folder.
+        network: that judges.
+        every: how many pictures of the large sources one stands for; all that are near the body are taken.
+    """
     import pyarrow.parquet as pq
 
     found: dict[str, Any] = {}
@@ -61,7 +67,9 @@ def judged(data: Path, network: OpenNsfw) -> dict[str, Any]:
                         ("seller-photos", "label"), ("abo-256", "")):  # fmt: skip
         scores: list[float] = []
         kinds: dict[str, list[float]] = defaultdict(list)
-        for row in pq.read_table(data / f"{name}.parquet").to_pylist():
+        for number, row in enumerate(pq.read_table(data / f"{name}.parquet").to_pylist()):
+            if number % every and name != "seller-photos" and (row[label] if label else "") not in NEAR_THE_BODY:
+                continue
             picture = row["image"]["bytes"] if isinstance(row["image"], dict) else row["image"]
             scores.append(network.score(open_picture(io.BytesIO(picture), where=name)))
             kinds[row[label] if label else ""].append(scores[-1])
@@ -123,6 +131,7 @@ def main() -> None:
     """Measure, print and keep the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=HERE.parent.parent / "shared" / "data")
+    parser.add_argument("--every", type=int, default=4, help="of the large sources one picture in so many")
     parser.add_argument("--results", type=Path, default=HERE / "results")
     chosen = parser.parse_args()
     network = OpenNsfw()
@@ -131,10 +140,11 @@ def main() -> None:
     document = {
         "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "classifier": network.name,
+        "every": chosen.every,
         "threshold": shipped().threshold,
         "milliseconds_to_load_with_a_first_picture": round(1000 * (time.perf_counter() - start), 1),
         **times(network),
-        "product_pictures": judged(chosen.data, network),
+        "product_pictures": judged(chosen.data, network, chosen.every),
         "pictures_of_the_shipped_pack": drawn(network),
         "soft_shapes_by_colour": {
             name: summary([network.score(p) for p in shapes(tone, 60)]) for name, tone in TONES.items()
