@@ -34,6 +34,11 @@ NEAR_THE_BODY = frozenset(
      "Shapewear", "Stockings", "Tights", "Bath Robe", "Robe", "Lounge Shorts", "Night suits")
 )  # fmt: skip
 """Kinds of which the strictest judgement is to be feared."""
+SOURCES = {
+    "fashion-hires-0": "article_type", "fashion-hires-1": "article_type", "fashion-60x80": "article_type",
+    "seller-photos": "label", "abo-256": "",
+}  # fmt: skip
+"""Files of the data, and their columns of kinds."""
 LEVELS = (0.2, 0.5, 0.8, 0.9)
 TONES = {
     "light skin": (224, 172, 145), "brown skin": (172, 118, 84), "dark skin": (110, 68, 48),
@@ -63,12 +68,16 @@ def judged(data: Path, network: OpenNsfw, every: int) -> dict[str, Any]:
     import pyarrow.parquet as pq
 
     found: dict[str, Any] = {}
-    for name, label in (("fashion-hires-0", "article_type"), ("fashion-hires-1", "article_type"),
-                        ("seller-photos", "label"), ("abo-256", "")):  # fmt: skip
+    for name, label in SOURCES.items():
         scores: list[float] = []
         kinds: dict[str, list[float]] = defaultdict(list)
         for number, row in enumerate(pq.read_table(data / f"{name}.parquet").to_pylist()):
-            if number % every and name != "seller-photos" and (row[label] if label else "") not in NEAR_THE_BODY:
+            near_the_body = label != "" and row[label] in NEAR_THE_BODY
+            if (
+                number % (40 * every if name.endswith("60x80") else every)
+                and name != "seller-photos"
+                and not near_the_body
+            ):
                 continue
             picture = row["image"]["bytes"] if isinstance(row["image"], dict) else row["image"]
             scores.append(network.score(open_picture(io.BytesIO(picture), where=name)))

@@ -24,6 +24,7 @@ FILE_VARIABLE, LOG_VARIABLE = "PACKSHOT_SAFETY", "PACKSHOT_SAFETY_LOG"
 """Variables that name an operator's list and the file of the log."""
 UNCHECKED = "not checked: the extra 'safety' is not installed"
 OFF = "not checked: switched off"
+_ALLOWABLE = "; an operator may allow the entry: docs/safety.md"
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ class Guard:
             raise UnsafeError(
                 where,
                 f"{said}, {CATEGORIES[entry.category]} (entry {entry.category}.{entry.key})",
-                "words without it; an operator may allow the entry: docs/safety.md",
+                "words without it" + (_ALLOWABLE if entry.category in ("brands", "people") else ""),
             )
         return tuple(dict.fromkeys(allowed))
 
