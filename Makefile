@@ -99,5 +99,5 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo 'Installing packshot with everything into $(VENV)'
 	'$(PYTHON)' -m venv $(VENV)
 	$(VENV)/$(PIP_INSTALL) '$(TORCH)'
-	$(VENV)/$(PIP_INSTALL) -c constraints.txt -e '.[train,data,edit,evaluate,diffusion,postgresql,provenance,ray,s3,server,dev]'
+	$(VENV)/$(PIP_INSTALL) -c constraints.txt -e '.[train,data,edit,evaluate,diffusion,postgresql,provenance,ray,s3,safety,server,dev]'
 	touch $@

@@ -13,12 +13,13 @@ import pytest
 
 from packshot.cli import main
 from packshot.lexicon import set_own_kinds
+from packshot.safety import use
 
 Done = subprocess.CompletedProcess[str]
 
 
 def packshot(*arguments: object) -> Done:
-    """Run the command here, knowing the shipped kinds of product alone as a fresh process would; bugs are raised."""
+    """Run the command here, knowing the shipped kinds and no guard of before, as a fresh process; bugs are raised."""
     out, err = io.StringIO(), io.StringIO()
     set_own_kinds({})
     try:
@@ -28,6 +29,7 @@ def packshot(*arguments: object) -> Done:
                 main()
     finally:
         set_own_kinds({})
+        use(None)
     return subprocess.CompletedProcess(arguments, int(ended.value.code or 0), out.getvalue(), err.getvalue())
 
 

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from packshot import cli_edit, cli_label, cli_listing, cli_serve
-from packshot.cli_shared import FORMATS, dump, progress_bar, writable_folder
+from packshot.cli_shared import (
+    FORMATS,
+    SafetyFile,
+    SafetyLog,
+    dump,
+    guarded,
+    progress_bar,
+    tell_unchecked,
+    writable_folder,
+)
 from packshot.errors import PackshotError, RequestError
 
 if TYPE_CHECKING:
@@ -94,6 +103,8 @@ def generate(
     labels: Annotated[
         bool, typer.Option(help="Say in metadata and by an imperceptible mark that a model made the pictures.")
     ] = True,
+    safety: SafetyFile = None,
+    safety_log: SafetyLog = None,
     explain: Annotated[bool, typer.Option("--explain", help="Print how the prompts are understood, and stop.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
@@ -109,6 +120,7 @@ def generate(
         prompts, like = [_prompt_of(variations)], str(variations)
     if not prompts:
         raise RequestError("PROMPT", "nothing", "one or more descriptions, or --variations with a photo")
+    guard = guarded(safety, safety_log)
     maker = open_backend(backend, pack)  # a pack may know kinds of its own
     if explain:
         understood = [parse(prompt) for prompt in prompts]
@@ -144,6 +156,7 @@ def generate(
         maker.check(request)
     for folder in [out, *([sheet.parent] if sheet else [])]:
         writable_folder(folder)
+    tell_unchecked(guard)
     if not as_json:
         _tell_understanding(prompts)
     made: list[tuple[Result, Path, dict[str, str]]] = []

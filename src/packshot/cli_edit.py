@@ -13,7 +13,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.core import TyperCommand
 
-from packshot.cli_shared import FORMATS, dump, progress_bar, writable_folder
+from packshot.cli_shared import (
+    FORMATS,
+    SafetyFile,
+    SafetyLog,
+    dump,
+    guarded,
+    progress_bar,
+    tell_unchecked,
+    writable_folder,
+)
 from packshot.editing.operations import OPERATIONS
 from packshot.errors import MissingExtraError, RequestError
 
@@ -92,6 +101,8 @@ def edit(
     ] = True,
     sheet: Annotated[Path | None, typer.Option(help="Also write one sheet of befores and afters here.")] = None,
     workers: Annotated[int, typer.Option(help="Photos at the same time; each takes about 0.05 GB a megapixel.")] = 2,
+    safety: SafetyFile = None,
+    safety_log: SafetyLog = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Edit product photos and prove what became of the product.
@@ -101,7 +112,7 @@ def edit(
     """
     _need_opencv()
     from packshot.editing import files
-    from packshot.editing.foresight import cautions
+    from packshot.editing.foresight import cautions, refuse_words
     from packshot.editing.pipeline import save_pipeline as save
 
     steps: list[Step] = ctx.meta[STEPS]
@@ -109,6 +120,8 @@ def edit(
     _check(form, quality, workers)
     if not steps and not colours:
         raise RequestError("edit", "no operation", ", ".join(map(_flag, OPERATIONS)))
+    guard = guarded(safety, safety_log)
+    refuse_words(steps)
     for line in cautions(steps):
         typer.echo(f"packshot: {line}", err=True)
     jobs = files.plan(photos, out, form)
@@ -117,6 +130,7 @@ def edit(
         writable_folder(folder)
     if save_pipeline is not None:
         save(steps, save_pipeline)
+    tell_unchecked(guard)
     alone = len(jobs) == 1 and not photos[0].is_dir()
     finished, failures = _edit_one(jobs[0], wish) if alone else _edit_many(jobs, wish, workers, as_json)
     if not alone:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from packshot.cli_shared import dump, writable_folder
+from packshot.cli_shared import SafetyFile, SafetyLog, dump, guarded, tell_unchecked, writable_folder
 from packshot.errors import InputError, OutputError, PackshotError, RequestError
 
 if TYPE_CHECKING:
@@ -113,6 +113,8 @@ def listing(
         str | None, typer.Option(metavar="HOST:PORT", help="The cluster's head; without, Ray is started here.")
     ] = None,
     workers: Annotated[int, typer.Option(help="Processes; 0 for one on each core.")] = 0,
+    safety: SafetyFile = None,
+    safety_log: SafetyLog = None,
     only_failures: Annotated[
         bool, typer.Option("--only-failures", help="Try again what stands in failures.jsonl, and nothing else.")
     ] = False,
@@ -126,18 +128,21 @@ def listing(
     from packshot.listing.executors import Workforce
     from packshot.listing.preparing import Wanted, prepare
     from packshot.listing.run import foreseen, run
+    from packshot.safety import current
 
     _need_opencv()
     workforce = Workforce(executor, workers, ray_address)
     names = tuple(dict.fromkeys(name.strip() for name in channels.split(",")))
     wanted = Wanted(catalogue, names, out, photos, words_only, columns, sheet, query, sets, rules, policy, producer,
-                    template, backend, pack, cert, key, algorithm)  # fmt: skip
+                    template, backend, pack, cert, key, algorithm,
+                    guarded(safety, safety_log).choice)  # fmt: skip
     job, lines = prepare(wanted)
     if not as_json:
         typer.echo("\n".join(lines), err=True)
     if dry_run:
         _tell_plan(foreseen(job, workers=workforce.size(), only_failures=only_failures), as_json)
         return
+    tell_unchecked(current())
     with redirect_stdout(sys.stderr):  # what Ray says of its machines is no part of our answer
         tally = run(job, workforce=workforce, only_failures=only_failures, progress=_Told())
     _tell_run(job, tally, as_json)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from packshot.cli_shared import guarded, tell_unchecked
 from packshot.errors import MissingExtraError, RequestError
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def serve(
     for module in ("fastapi", "uvicorn", "sqlalchemy", "alembic", "cv2"):
         if find_spec(module) is None:
             raise MissingExtraError("packshot serve", f"no module {module}", "pip install 'packshot[server]'")
+    tell_unchecked(guarded(None, None))  # of the variables, which workers read, too: a mistake there is said now
     import uvicorn
 
     from packshot.server.app import create_app

@@ -1,4 +1,4 @@
-"""What commands share: a bar of progress, a folder to write to, JSON as it is printed."""
+"""What commands share: a bar of progress, a folder to write to, JSON as it is printed, the guard."""
 
 from __future__ import annotations
 
@@ -7,11 +7,51 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
 
 from packshot.errors import OutputError
 
+if TYPE_CHECKING:
+    from packshot.safety import Guard
+
 FORMATS = ("png", "jpg", "webp")
 """Of the pictures that commands write."""
+
+SafetyFile = Annotated[
+    Path | None,
+    typer.Option("--safety", envvar="PACKSHOT_SAFETY", help="TOML file: what you refuse or allow beyond our lists."),
+]
+SafetyLog = Annotated[
+    Path | None,
+    typer.Option("--safety-log", envvar="PACKSHOT_SAFETY_LOG", help="Add a line of JSON here for every refusal."),
+]
+
+
+def guarded(file: Path | None, log: Path | None) -> Guard:
+    """Put the guard in use that these options name; one line on stderr says where pictures will not be looked at.
+
+    Raises:
+        PackshotError: the file cannot be used, the log not be written, or the classifier is required and missing.
+    """
+    from packshot.safety import Choice, guard_of, use
+    from packshot.safety.log import append
+
+    guard = guard_of(Choice.read(file, log))
+    if guard.choice.log:
+        append(guard.choice.log, b"")
+    use(guard)
+    return guard
+
+
+def tell_unchecked(guard: Guard) -> None:
+    """Say so where pictures pass without having been looked at, since the classifier is not installed."""
+    if guard.unchecked:
+        line = (
+            "packshot: pictures are not looked at for unsafe content: pip install 'packshot[safety]', or set pictures"
+        )
+        typer.echo(f'{line} = "off" in a --safety file', err=True)
 
 
 @contextmanager

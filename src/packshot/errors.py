@@ -6,7 +6,8 @@
     ├── OutputError      a place where the result cannot be written
     ├── PackError        a model pack that is missing, damaged or of another kind
     ├── RecipeError      a training recipe that does not fit
-    └── MissingExtraError  a part of packshot that is not installed
+    ├── MissingExtraError  a part of packshot that is not installed
+    └── UnsafeError      words or a picture that the safety lists or the classifier refuse
 
 All of them are the user's to mend: the command line prints one line and exits with 2. Anything else that escapes is a
 bug and keeps its traceback.
@@ -56,6 +57,10 @@ class RecipeError(PackshotError):
 
 class MissingExtraError(PackshotError):
     """An optional part of packshot that is not installed."""
+
+
+class UnsafeError(PackshotError):
+    """Words that must not be drawn, or a picture that must not be used; see `packshot.safety`."""
 
 
 def first_line(error: object) -> str:

@@ -87,6 +87,11 @@ class Layers(NamedTuple):
     alpha: NDArray[np.uint8] | None
     notes: tuple[str, ...]
 
+    @property
+    def stacked(self) -> NDArray[np.uint8]:
+        """(H, W, 3), or (H, W, 4) where there is transparency."""
+        return self.rgb if self.alpha is None else np.dstack([self.rgb, self.alpha])
+
 
 def open_layers(source: Path | bytes | BinaryIO, *, where: str) -> Layers:
     """Decode a picture to sRGB as `open_picture` does, but keep its transparency; arguments and errors are the same.

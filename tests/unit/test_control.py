@@ -13,7 +13,7 @@ from tiny_packs import write_tiny_flow_pack
 
 from packshot.errors import InputError, RequestError
 from packshot.generation import Backend, GenerationRequest, open_backend
-from packshot.generation.embedded import LUMA
+from packshot.generation.embedded import LUMA, EmbeddedBackend
 from packshot.generation.reference import open_reference
 from packshot.generation.wishes import Wish, between
 
@@ -125,7 +125,7 @@ def test_photos_that_cannot_be_used_are_one_line(tmp_path: Path, fill: tuple[int
 
 
 def test_an_upscalers_dots_go_and_its_edges_and_the_small_hues_stay(tmp_path: Path) -> None:
-    backend = open_backend("embedded", str(write_tiny_flow_pack(tmp_path / "tiny").folder))
+    backend = EmbeddedBackend(str(write_tiny_flow_pack(tmp_path / "tiny").folder))
     small = np.full((1, 3, 64, 64), 0.2, np.float32)
     small[:, 2] = -0.4  # yellow
     fine = np.full((1, 3, 256, 256), 0.0, np.float32)
@@ -135,7 +135,7 @@ def test_an_upscalers_dots_go_and_its_edges_and_the_small_hues_stay(tmp_path: Pa
     seen = []
     for answer in (fine, dotted):
         backend.pack = SimpleNamespace(session=lambda _, answer=answer: SimpleNamespace(run=lambda *_: [answer]))  # type: ignore[attr-defined]
-        seen.append(backend._enlarge(small))  # type: ignore[attr-defined]
+        seen.append(backend._enlarge(small))
     np.testing.assert_allclose(seen[0], seen[1], atol=1e-6)
     luma = np.tensordot(LUMA, seen[0][0], 1)
     assert np.abs(luma[:, 127] - 0.0).max() < 0.01 and np.abs(luma[:, 128] + 0.8).max() < 0.01

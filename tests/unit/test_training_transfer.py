@@ -12,7 +12,8 @@ from safetensors.torch import load_file  # noqa: E402
 from training_data import write_drawn_shards  # noqa: E402
 
 from packshot.errors import RecipeError  # noqa: E402
-from packshot.generation import GenerationRequest, open_backend  # noqa: E402
+from packshot.generation import GenerationRequest  # noqa: E402
+from packshot.generation.embedded import EmbeddedBackend  # noqa: E402
 from packshot.packs import find_pack, open_pack  # noqa: E402
 from packshot.training import checkpoint as checkpoints  # noqa: E402
 from packshot.training.flow_trainer import flow_spec  # noqa: E402
@@ -129,9 +130,9 @@ def test_a_stage_of_factor_2_draws_end_to_end(home: Path, tmp_path: Path) -> Non
     sides = []
     (tmp_path / "card.toml").write_text(CARD + DRAWING, encoding="utf-8")
     make_pack(home / "flow", str(home / "twice"), tmp_path / "card.toml", tmp_path / "pack")
-    backend = open_backend("embedded", str(tmp_path / "pack"))
-    stage = backend._enlarge  # type: ignore[attr-defined]
-    backend._enlarge = lambda small: sides.append((small.shape, stage(small).shape)) or stage(small)  # type: ignore[attr-defined]
+    backend = EmbeddedBackend(str(tmp_path / "pack"))
+    stage = backend._enlarge
+    backend._enlarge = lambda small: sides.append((small.shape, stage(small).shape)) or stage(small)  # type: ignore[method-assign]
     (result,) = backend.generate([GenerationRequest("red watch", count=1, size=64)])
     assert sides == [((1, 3, 16, 16), (1, 3, 32, 32))]
     assert result.pixels.shape == (64, 64, 3)

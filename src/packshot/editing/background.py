@@ -22,6 +22,7 @@ from packshot.editing.scenes import Stand, draw
 from packshot.errors import RequestError
 from packshot.images import PICTURE_SUFFIXES, open_picture
 from packshot.lexicon.colours import colour_of_name, hex_of
+from packshot.safety import current
 
 _HEX = re.compile(r"#([0-9a-f]{3}|[0-9a-f]{6})", re.IGNORECASE)
 _SWEEP_COLOUR = "#f4f2ef"
@@ -69,9 +70,11 @@ def background(
 
     Raises:
         RequestError: a value that is not accepted, or nothing cut out.
+        UnsafeError: words or a picture that the safety lists or the classifier refuse.
         InputError: the picture or the model cannot be read.
         MissingExtraError: a model is named, and diffusers is not installed.
     """
+    current().words(place_in_words(to), "background.to")
     alpha = scene.coverage("background")
     for name, value, low, high in (("match", match, 0, 1), ("blur", blur, 0, 20), ("scale", scale, 0.1, 10)):
         if not low <= value <= high:
@@ -89,6 +92,14 @@ def background(
     if backdrop is None or match == 0:
         return scene
     return replace(scene, product=_wrapped(scene.product, alpha, backdrop, match))
+
+
+def place_in_words(to: str) -> str:
+    """What `to` says of a place; empty where it is a colour, a gradient, paper or a picture."""
+    kind, _, rest = to.strip().partition(":")
+    words = rest.strip() if kind.lower() == "text" else to.strip()
+    named = kind.lower() in _NO_PLACES or _colour(words) is not None or _picture(words) is not None
+    return "" if named or words.startswith("#") else words
 
 
 def place_light(arguments: Mapping[str, Any], size: tuple[int, int]) -> Light | None:
@@ -117,9 +128,8 @@ def _by_model(
     size: tuple[int, int], to: str, by: str, seed: int = 0, steps: int | None = None, guidance: float | None = None
 ) -> tuple[Bytes, Made]:
     refuse_without_model("background", by, {"steps": steps, "guidance": guidance})
-    kind, _, rest = to.strip().partition(":")
-    words = rest.strip() if kind.lower() == "text" else to.strip()
-    if not words or kind.lower() in _NO_PLACES or _colour(words) is not None or _picture(words) is not None:
+    words = place_in_words(to)
+    if not words:
         raise RequestError("background.to", f"'{to}' to be made by a model", "a place in words")
     return drawn(Wish("background", by, words, seed, steps, guidance), size)
 
@@ -136,7 +146,9 @@ def _backdrop(to: str, alpha: Bytes, angle: float, blur: float, scale: float, se
     if kind.lower() == "sweep":
         return _sweep(_wanted(rest or _SWEEP_COLOUR, "background.to"), alpha)
     if (path := _picture(to)) is not None:
-        return _covering(open_picture(path, where=str(path)), size, blur)
+        picture = open_picture(path, where=str(path))
+        current().picture(picture, "background.to")
+        return _covering(picture, size, blur)
     words = rest if kind.lower() == "text" else to
     if not words.strip() or words.startswith("#"):
         raise RequestError("background.to", f"'{to}'", accepted())

@@ -13,8 +13,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import packshot
 from packshot.editing.diffusers import PREFIX
 from packshot.editing.measures import GLASS, measure, regions
@@ -77,7 +75,7 @@ class Source:
     @classmethod
     def read(cls, data: bytes, layers: Layers, path: Path) -> Source:
         """Read what the bytes of a photo, whose pixels are known, say of its making."""
-        return cls(path.name, hashlib.sha256(data).hexdigest(), layers, said_by(data, _stacked(layers), str(path)))
+        return cls(path.name, hashlib.sha256(data).hexdigest(), layers, said_by(data, layers.stacked, str(path)))
 
 
 def certify(
@@ -306,11 +304,7 @@ def read_certificate(path: Path) -> dict[str, Any]:
 
 def decoded(data: bytes, where: str) -> Bytes:
     """(H, W, 3), or (H, W, 4) where something is transparent."""
-    return _stacked(open_layers(data, where=where))
-
-
-def _stacked(layers: Layers) -> Bytes:
-    return layers.rgb if layers.alpha is None else np.dstack([layers.rgb, layers.alpha])
+    return open_layers(data, where=where).stacked
 
 
 def _after(before: Said, data: bytes, name: str) -> Said | None:

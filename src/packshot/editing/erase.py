@@ -16,6 +16,7 @@ from packshot.editing.noise import Field, resized
 from packshot.editing.scene import SOLID, Bytes, Made, Mask, Scene
 from packshot.errors import RequestError
 from packshot.images import open_picture
+from packshot.safety import current
 
 _ACCEPTED = "a grey picture of the photo's size, boxes x,y,w,h or circles circle:x,y,r, joined by ;"
 _HOLE_SIDE = 120
@@ -63,9 +64,11 @@ def erase(
     Raises:
         RequestError: a mask that says no place in the photo, or that leaves nothing to copy from; `away` without a
             cut-out; a model that cannot do this.
+        UnsafeError: words that the safety lists refuse.
         InputError: the mask's picture or the model cannot be read.
         MissingExtraError: a model is named, and diffusers is not installed.
     """
+    current().words(words, "erase.words")
     if feather is not None and not 0 <= feather <= 50:
         raise RequestError("erase.feather", f"{feather:g}", "0 to 50")
     refuse_without_model("erase", by, {"words": words, "steps": steps, "guidance": guidance})

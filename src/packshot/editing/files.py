@@ -36,6 +36,7 @@ from packshot.images import (
     write_atomically,
 )
 from packshot.provenance.carrying import carried, with_labels
+from packshot.safety import current
 
 CERTIFICATE_SUFFIX = ".certificate.json"
 """Goes behind the whole name of the picture, so that a.png and a.webp have one each."""
@@ -162,7 +163,7 @@ def edit(job: Job, wish: Wish) -> list[Finished]:
     """Edit one photo, unless its results are there already, and write the results.
 
     Raises:
-        PackshotError: what is the user's to mend.
+        PackshotError: what is the user's to mend; a photo that the guard takes for unsafe, too.
         BrokenPromiseError: an operation did; nothing was written.
     """
     targets = [_for_colour(job.target, step) for step in wish.colourways] or [job.target]
@@ -171,9 +172,11 @@ def edit(job: Job, wish: Wish) -> list[Finished]:
         if all(done):
             return [finished for finished in done if finished is not None]
     source = Source.open(job.photo)
+    seen = current().picture(source.layers.stacked, str(job.photo), source.sha256)
     edited = run(Scene(product=source.layers.rgb, alpha=source.layers.alpha), wish.steps)
     results = _colourways(edited, wish.colourways) if wish.colourways else [edited]
-    return [_write(source, job.photo, result, target, wish) for result, target in zip(results, targets, strict=True)]
+    pairs = zip(results, targets, strict=True)
+    return [_write(source, job.photo, result, target, wish, seen) for result, target in pairs]
 
 
 def write_failures(failures: Sequence[Failure], folder: Path) -> None:
@@ -274,11 +277,14 @@ def _for_colour(target: Path, step: Step) -> Path:
     return target.with_name(f"{target.stem}-{words}{target.suffix}")
 
 
-def _write(source: Source, photo: Path, edited: Edited, target: Path, wish: Wish) -> Finished:
+def _write(source: Source, photo: Path, edited: Edited, target: Path, wish: Wish, seen: str) -> Finished:
     pixels = flatten(edited.scene)
+    safety = {"photo": seen}
+    if edited.scene.made:  # a model's part may be what the photo was not
+        safety["picture"] = current().picture(pixels, str(target))
     data = _labelled(source, edited, pixels, encode(pixels, target, wish.quality), target)
     codec = {**_codec(target, wish.quality), "lossless": is_lossless(target, wish.quality)}
-    document = certify(source, edited, pixels, data, name=target.name, codec=codec)
+    document = {**certify(source, edited, pixels, data, name=target.name, codec=codec), "safety": safety}
     _make_folder(target.parent)
     write_atomically(target, data)
     if wish.certificate:

@@ -1,4 +1,4 @@
-"""What later steps mean for shadows and relighting that come before them."""
+"""What can be said of steps before they run: refused words, and what later ones mean for shadows and relighting."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ from collections.abc import Callable, Iterable
 from operator import methodcaller
 
 from packshot.editing.angle import LEAST_TURN
-from packshot.editing.background import place_light
+from packshot.editing.background import place_in_words, place_light
 from packshot.editing.pipeline import LIT, Step
 from packshot.editing.scene import Light, Scene
 from packshot.editing.upright import estimate_tilt
+from packshot.safety import current
 
 _TURNING = ("straighten", "turn", "tilt")
 _RESHAPING = (*_TURNING, "fit", "crop", "enlarge")
@@ -25,6 +26,19 @@ def cautions(steps: Iterable[Step]) -> list[str]:
         elif lit and step.name in _TURNING:
             found.append(f"{step.name} after {lit}: that moves along with the product; put {step.name} before it")
     return list(dict.fromkeys(found))
+
+
+def refuse_words(steps: Iterable[Step]) -> None:
+    """Look at the words that something would be drawn of, before any photo is opened; the operations look, too.
+
+    Raises:
+        UnsafeError: the safety lists refuse them.
+    """
+    for step in steps:
+        if step.name == "background":
+            current().words(place_in_words(str(step.arguments["to"])), "background.to")
+        elif step.name == "erase":
+            current().words(str(step.arguments.get("words", "")), "erase.words")
 
 
 def light_to_come(scene: Scene, steps: Iterable[Step]) -> Light | None:

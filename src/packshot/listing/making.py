@@ -22,7 +22,7 @@ from packshot.editing.scene import Bytes, Mask, Scene, flatten
 from packshot.errors import PackshotError
 from packshot.generation.backends import open_backend
 from packshot.generation.interface import Backend, GenerationRequest
-from packshot.images import encode_picture
+from packshot.images import encode_picture, read_recipe
 from packshot.listing.channels import Channel, Rule, Source
 from packshot.listing.encoding import NotEncodedError, encode
 from packshot.listing.facts import CREDENTIALS
@@ -43,6 +43,7 @@ from packshot.provenance.metadata import properties_of
 from packshot.provenance.origin import Origin
 from packshot.provenance.policy import Policy
 from packshot.provenance.xmp import SOURCE_TYPE
+from packshot.safety import Choice, current, guard_of, use
 
 _WRITTEN = {"jpg": "jpeg", "png": "png", "webp": "webp"}
 _OURS = Source("our own choice for sets of pictures", "2026-11-26", "confirmed")
@@ -64,6 +65,7 @@ class Setting:
         backend: that draws products from words.
         pack: of the back-end.
         signing: of content credentials; None where nothing is signed.
+        safety: what the operator refuses.
     """
 
     channels: Mapping[str, Channel]
@@ -72,6 +74,7 @@ class Setting:
     backend: str
     pack: str
     signing: Signing | None = None
+    safety: Choice = field(default_factory=Choice.read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +88,7 @@ class Made:
         done: what was done, as phrases.
         labels: decisions and outcomes; see `provenance.labelling.Labelled.record`.
         packs: sha256 of the models' packs that may be in it, by name.
+        safety: how words and pictures were looked at.
     """
 
     data: bytes
@@ -93,6 +97,7 @@ class Made:
     done: tuple[str, ...]
     labels: Mapping[str, Any]
     packs: Mapping[str, str]
+    safety: Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +125,12 @@ def make(picture: PlannedPicture, setting: Setting) -> Made:
     Raises:
         RefusedError: it can't be made; says why.
         SigningError: content credentials can't be signed, for this picture as for all others.
-        PackshotError: what an operation, back-end or label refuses.
+        PackshotError: what an operation, back-end or label refuses, or the guard.
     """
+    use(guard_of(setting.safety))
     channel = setting.channels[picture.channel]
     look, packs = _start(picture, setting)
+    safety = _looked_at(look, picture)
     work, made, seen = _attempt(look, picture, setting, channel)
     verdicts = tuple(judge(seen, channel))
     wrong = failed(verdicts)
@@ -133,7 +140,8 @@ def make(picture: PlannedPicture, setting: Setting) -> Made:
         wrong = failed(verdicts)
     if wrong:
         raise RefusedError("; ".join(verdict.line() for verdict in wrong))
-    return Made(made.data, _certified(work, look, made, seen, picture), verdicts, work.done, made.record, packs)
+    document = _certified(work, look, made, seen, picture)
+    return Made(made.data, document, verdicts, work.done, made.record, packs, safety)
 
 
 def _attempt(look: Look, picture: PlannedPicture, setting: Setting, channel: Channel) -> tuple[_Work, Labelled, Look]:
@@ -205,6 +213,14 @@ def _drawn(picture: PlannedPicture, setting: Setting) -> Look:
         return Look(encode_picture(result.pixels, Path("drawn.png"), recipe=result.recipe), f"{picture.sku}, drawn")
 
     return _STARTS.get((setting.backend, setting.pack, request), draw)
+
+
+def _looked_at(look: Look, picture: PlannedPicture) -> dict[str, Any]:
+    """What the guard found: in the photo, or by the back-end's recipe in a drawn product and its words."""
+    if picture.photo is not None:
+        return {"picture": current().picture(look.layers.stacked, picture.photo.name, picture.photo.sha256)}
+    recipe: Mapping[str, Any] = read_recipe(look.data, where=look.where) or {}
+    return {**recipe["safety"]}
 
 
 def _worked(look: Look, picture: PlannedPicture, channel: Channel) -> _Work:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from packshot.listing.store import LocalStore, open_store
 from packshot.listing.tables import open_table
 from packshot.provenance.labelling import UNNAMED
 from packshot.provenance.policy import load_policy
+from packshot.safety import Choice
 
 OWN_RULES = "PACKSHOT_CHANNELS"
 """Variable that names a file of rules; see `channels`."""
@@ -50,6 +51,7 @@ class Wanted:
     cert: Path | None = None
     key: Path | None = None
     algorithm: str = "es256"
+    safety: Choice = field(default_factory=Choice.read)
 
 
 def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
@@ -78,7 +80,8 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
     for item in read_products(catalogue):
         products.append(item) if isinstance(item, Product) else problems.append(item)
     draws = any(not product.photos for product in products)
-    setting = Setting(channels, policy, wanted.producer.strip() or UNNAMED, wanted.backend, wanted.pack, signing)
+    producer = wanted.producer.strip() or UNNAMED
+    setting = Setting(channels, policy, producer, wanted.backend, wanted.pack, signing, wanted.safety)
     items = plan(
         products,
         [Target(name, _refuses_synthetic(channel)) for name, channel in channels.items()],

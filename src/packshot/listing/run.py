@@ -252,6 +252,7 @@ def _written(out: Store, picture: PlannedPicture, made: Made, began: float) -> L
         "done": list(made.done),
         "verdicts": [verdict.as_dict() for verdict in made.verdicts],
         "labels": dict(made.labels),
+        "safety": dict(made.safety),
         "seconds": round(time.perf_counter() - began, 3),
     }
 
