@@ -81,7 +81,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
     setting = Setting(channels, policy, wanted.producer.strip() or UNNAMED, wanted.backend, wanted.pack, signing)
     items = plan(
         products,
-        [Target(name, _refuses_synthetic(channel)) for name, channel in channels.items()],
+        [Target(name, _refuses_synthetic(channel), not channel.takes_text) for name, channel in channels.items()],
         sets,
         template=wanted.template or TEMPLATE,
         recipe=_recipe(wanted, setting, draws),
