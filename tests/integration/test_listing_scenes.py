@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 pytest.importorskip("cv2")
 
@@ -15,11 +17,13 @@ from packshot.editing.certificate import Source, certify
 from packshot.editing.scene import flatten
 from packshot.images import encode_picture
 from packshot.listing.channels import Channel, load_channels
+from packshot.listing.drawn import cut_drawing
 from packshot.listing.measures import Look
 from packshot.listing.plan import PlannedPicture
 from packshot.listing.products import Path_
 from packshot.listing.rules import failed, judge
 from packshot.listing.staging import NotStagedError, staged
+from packshot.matte import over
 
 SCENE = PlannedPicture("k", "A/c/scene-1.png", "A", "c", "scene", 1, Path_.IDENTITY, "photo", None, "", "a bag")
 SIZE = replace(SCENE, name="A/c/size-1.png", role="size", size_cm=(33.2, 40.0, 12.0))
@@ -66,6 +70,14 @@ def test_channels_without_text_get_no_measures_and_wrong_ones_are_refused() -> N
         staged(look, replace(SIZE, size_cm=(30.0, 90.0)), channels["shopify"])
     with pytest.raises(NotStagedError, match="too small: it would have to be enlarged"):
         staged(Look(jpeg(product(200, 0.8)), "small.jpg"), SIZE, channels["etsy"])
+
+
+def test_a_drawing_for_a_scene_is_cut_out_without_a_rim_and_with_the_loop_of_its_handle() -> None:
+    soft = product(200, 0.8).resize((800, 800), Image.Resampling.BICUBIC)  # as soft as what a small network draws
+    rgba = cut_drawing(Look(encode_picture(np.asarray(soft), Path("a.png")), "a.png"))
+    assert rgba[240, 400, 3] < 10 and rgba[500, 400, 3] == 255  # inside of the handle; the bag
+    on_black = over(rgba, np.zeros((800, 800, 3), np.uint8))
+    assert int(on_black.max()) < 175  # its lightest colour is 150
 
 
 def channel_of(tmp_path: Path, text: str) -> Channel:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from packshot.errors import RequestError
@@ -60,6 +60,7 @@ class PlannedPicture:
         request: what is to be drawn or noted, in words.
         category: lexicon entry of the product shown, or empty.
         size_cm: of the product, as in `Product`.
+        take: how often it was rejected and made anew before; the key is another one each time.
     """
 
     key: str
@@ -75,11 +76,25 @@ class PlannedPicture:
     request: str
     category: str = ""
     size_cm: tuple[float, ...] = ()
+    take: int = 0
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is anything in it that another seed changes: a drawn product, or a drawn place."""
+        return self.means == "words" or self.role == "scene"
+
+    def again(self) -> PlannedPicture:
+        """The picture that takes its place when it was rejected and shall be made anew."""
+        key = hashlib.sha256(f"again\0{self.key}".encode()).hexdigest()
+        return replace(self, key=key, take=self.take + self.varies)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         photo = None if self.photo is None else {"name": self.photo.name, "sha256": self.photo.sha256}
-        plain = {field: getattr(self, field) for field in ("key", "name", "sku", "channel", "role", "number", "means")}
+        plain = {
+            field: getattr(self, field)
+            for field in ("key", "name", "sku", "channel", "role", "number", "means", "take")
+        }
         return {**plain, "path": str(self.path), "photo": photo, "colour": self.colour, "request": self.request}
 
 

@@ -11,13 +11,14 @@ from packshot.editing.pipeline import Edited, Step, run
 from packshot.editing.scene import Scene
 from packshot.editing.warp import product_box
 from packshot.errors import RequestError
-from packshot.listing.canvas import LARGEST_SCALE, NotFramedError, cut_whole, once
+from packshot.listing.canvas import LARGEST_SCALE, UNSURE, NotFramedError, cut_whole, once
 from packshot.listing.channels import Channel
 from packshot.listing.measures import Look
+from packshot.listing.places import stage_for
 from packshot.listing.plan import PlannedPicture
 
-PLACES = ("wooden table before a cream wall, window light", "marble before a grey wall", "linen before a white wall")
-"""Behind scene 1, 2, 3, and then from the first again."""
+FADING = 1.0
+"""In place of `canvas.UNSURE`, of drawn products: their outlines are soft, and of thin ones soft is most."""
 
 SHARE = 0.62
 """Of the canvas that the product takes in a scene."""
@@ -41,7 +42,7 @@ def staged(look: Look, picture: PlannedPicture, channel: Channel) -> Edited:
         rgb, alpha = look.layers.rgb, look.layers.alpha
         scene = Scene(rgb, alpha, backdrop=None if alpha is None else np.full_like(rgb, 255))
         return run(scene, [_part(look, picture.number, channel)])
-    cut = _cut(look)
+    cut = _cut(look, FADING if picture.means == "words" else UNSURE)
     if picture.role == "size":
         after = [Step("background", {"to": "#ffffff"}), _dimensions(cut.scene, picture, channel)]
     elif picture.means == "recolour":
@@ -51,11 +52,11 @@ def staged(look: Look, picture: PlannedPicture, channel: Channel) -> Edited:
             _fit(cut.scene, channel, channel.fix.share),
         ]
     else:
-        place = PLACES[(picture.number - 1) % len(PLACES)]
+        stage = stage_for(picture.sku, picture.category, picture.request, picture.number, picture.take)
         after = [
             _fit(cut.scene, channel, SHARE),
-            Step("background", {"to": place, "seed": picture.number}),
-            Step("shadow", {"kind": "contact"}),
+            Step("background", {"to": stage.place, "seed": stage.seed}),
+            Step("shadow", {"kind": stage.shadow}),
         ]
     return once(look, cut.scene, cut.steps, after, lambda: _ran(cut, after))
 
@@ -65,9 +66,9 @@ def _ran(cut: Edited, after: list[Step]) -> Edited:
     return Edited(done.scene, (*cut.steps, *done.steps))
 
 
-def _cut(look: Look) -> Edited:
+def _cut(look: Look, unsure: float) -> Edited:
     try:
-        scene = cut_whole(look)
+        scene = cut_whole(look, unsure)
     except NotFramedError as error:
         raise NotStagedError(error.said.en) from None
     return Edited(scene, () if look.layers.alpha is not None else (Step("cutout"),))
