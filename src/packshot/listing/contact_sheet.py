@@ -53,9 +53,8 @@ class ContactSheet:
     def __init__(self, titles: Mapping[str, tuple[str, str]], skus: Iterable[str] = ()) -> None:
         self.titles = titles
         self.order = {sku: place for place, sku in enumerate(dict.fromkeys(skus))}
-        self.channels, self.roles = _Table(), _Table(ROLES)
-        self.verdicts, self.labels = _Table(), _Table()
         self.products: dict[str, dict[str, Any]] = {}
+        self.shared: dict[str, str] = {}
 
     def add(self, line: Line) -> None:
         """A line of the manifest."""
@@ -63,12 +62,12 @@ class ContactSheet:
             [
                 str(line["key"])[:KEY_DIGITS],
                 str(line["name"]),
-                self.channels.place(str(line.get("channel", ""))),
-                self.roles.place(str(line.get("role", ""))),
+                self._once(str(line.get("channel", ""))),
+                self._once(str(line.get("role", ""))),
                 int(line.get("number", 1)),
                 int(line.get("path") == "generative"),
-                self.verdicts.place(_verdicts(line)),
-                self.labels.place(_labels(line)),
+                self._once(_verdicts(line)),
+                self._once(_labels(line)),
                 _certificate(line),
                 str(line.get("colour", "")),
                 int(line.get("take", 0)),
@@ -77,14 +76,13 @@ class ContactSheet:
 
     def lack(self, line: Line) -> None:
         """A line of the failures."""
-        known = "channel" in line
         self._product(line)["lacks"].append(
             [
                 str(line.get("kind", "")),
-                self.channels.place(str(line["channel"])) if known else -1,
-                self.roles.place(str(line["role"])) if known else -1,
+                self._once(str(line.get("channel", ""))),
+                self._once(str(line.get("role", ""))),
                 int(line.get("number", line.get("missing", 1))),
-                _reason(line),
+                self._once(_reason(line)),
                 str(line.get("key", ""))[:KEY_DIGITS],
             ]
         )
@@ -95,15 +93,31 @@ class ContactSheet:
         A picture is [key, name, channel, role, number, path, verdicts, labels, certificate, colour, take], a lack
         [kind, channel, role, number, reason, key]; `contact_sheet.js` reads both.
         """
-        products = sorted(self.products.values(), key=lambda product: self.order.get(product["sku"], len(self.order)))
-        for product in products:
-            product["pictures"].sort(key=lambda picture: (self.channels.values[picture[2]], picture[3], picture[4]))
+        names = {entry[2] for product in self.products.values() for entry in product["pictures"]}
+        names |= {entry[1] for product in self.products.values() for entry in product["lacks"]}
+        channels, roles = _Table(sorted(names - {""})), _Table(ROLES)
+        verdicts, labels = _Table(), _Table()
+        products = []
+        for product in sorted(self.products.values(), key=lambda one: self.order.get(one["sku"], len(self.order))):
+            pictures = [
+                [key, name, channels.place(channel), roles.place(role), number, path, verdict, label, *rest]
+                for key, name, channel, role, number, path, verdict, label, *rest in product["pictures"]
+            ]
+            pictures.sort(key=lambda picture: picture[2:5])
+            for picture in pictures:
+                picture[6:8] = verdicts.place(picture[6]), labels.place(picture[7])
+            lacks = [
+                [kind, channels.place(channel) if channel else -1, roles.place(role) if role else -1, *rest]
+                for kind, channel, role, *rest in product["lacks"]
+            ]
+            lacks.sort(key=lambda lack: lack[1:4])
+            products.append({**product, "pictures": pictures, "lacks": lacks})
         return {
-            "channels": [[name, *self.titles.get(name, (name, name))] for name in self.channels.values],
-            "roles": self.roles.values,
+            "channels": [[name, *self.titles.get(name, (name, name))] for name in channels.values],
+            "roles": roles.values,
             "rules": NAMES_ZH,
-            "verdicts": [json.loads(text) for text in self.verdicts.values],
-            "labels": [json.loads(text) for text in self.labels.values],
+            "verdicts": [json.loads(text) for text in verdicts.values],
+            "labels": [json.loads(text) for text in labels.values],
             "products": products,
         }
 
@@ -121,6 +135,10 @@ class ContactSheet:
             assert found, name
             page = before + text + after
         return page.encode()
+
+    def _once(self, text: str) -> str:
+        """The text, kept once however often it stands: a run may have hundreds of thousands of lines."""
+        return self.shared.setdefault(text, text)
 
     def _product(self, line: Line) -> dict[str, Any]:
         sku = str(line.get("sku", ""))
