@@ -118,20 +118,29 @@ def listing(
     only_failures: Annotated[
         bool, typer.Option("--only-failures", help="Try again what stands in failures.jsonl, and nothing else.")
     ] = False,
+    rejected: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Take these pictures out; index.html saves such a file.")
+    ] = None,
+    remake: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Make these pictures anew, with another seed.")
+    ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print counts and an estimate; write nothing.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Make each product's pictures for each channel; exit 0 where all were made, 1 where some are missing.
 
     Killed at any moment, the same command goes on: manifest.jsonl says what is there, failures.jsonl what is not.
+    index.html shows it all; what is marked there can be taken out or made anew.
     """
     from packshot.listing.executors import Workforce
     from packshot.listing.preparing import Wanted, prepare
+    from packshot.listing.rejecting import read_orders
     from packshot.listing.run import foreseen, run
     from packshot.safety import current
 
     _need_opencv()
     workforce = Workforce(executor, workers, ray_address)
+    orders = read_orders(rejected, remake)
     names = tuple(dict.fromkeys(name.strip() for name in channels.split(",")))
     wanted = Wanted(catalogue, names, out, photos, words_only, columns, sheet, query, sets, rules, policy, producer,
                     template, backend, pack, cert, key, algorithm,
@@ -140,14 +149,20 @@ def listing(
     if not as_json:
         typer.echo("\n".join(lines), err=True)
     if dry_run:
-        _tell_plan(foreseen(job, workers=workforce.size(), only_failures=only_failures), as_json)
+        size = workforce.size()
+        _tell_plan(foreseen(job, workers=size, only_failures=only_failures, orders=orders), as_json)
         return
     tell_unchecked(current())
+    told, aside = _Told(), _tell_aside
     with redirect_stdout(sys.stderr):  # what Ray says of its machines is no part of our answer
-        tally = run(job, workforce=workforce, only_failures=only_failures, progress=_Told())
+        tally = run(job, workforce=workforce, only_failures=only_failures, orders=orders, progress=told, tell=aside)
     _tell_run(job, tally, as_json)
     if not tally.clean:
         raise typer.Exit(1)
+
+
+def _tell_aside(line: str) -> None:
+    typer.echo(f"packshot: {line}", err=True)
 
 
 class _Told:
@@ -175,22 +190,26 @@ def _tell_plan(counts: dict[str, Any], as_json: bool) -> None:
     typer.echo(f"lost: {lost}")
     typer.echo(
         f"planned {counts['planned']:,}: {counts['there']:,} there, {counts['failed_before']:,} failed before, "
+        f"{counts['rejected']:,} rejected, "
         f"{counts['to_make']:,} to make in about {counts['seconds']:,} s (by {counts['from']})"
     )
 
 
 def _tell_run(job: Job, tally: Tally, as_json: bool) -> None:
+    from packshot.listing.contact_sheet import PAGE
     from packshot.listing.journal import FAILURES, MANIFEST
 
     if as_json:
         typer.echo(dump({**tally.as_dict(), "out": job.out.shown()}))
         return
     again = f", {tally.known:,} failed before (--only-failures tries them again)" if tally.known else ""
+    again += f", {tally.rejected:,} rejected" if tally.rejected else ""
     there = tally.there + tally.made
     typer.echo(
         f"{job.out.shown(MANIFEST)}: {there:,} of {tally.total:,} pictures, {tally.made:,} of them new; "
         f"{tally.failed:,} failed{again}; {tally.lost:,} rows, photos or pictures of sets lost"
     )
+    typer.echo(f"{job.out.shown(PAGE)}: look through them")
     if not tally.clean:
         typer.echo(f"packshot: what is missing, and why: {job.out.shown(FAILURES)}", err=True)
 

@@ -68,6 +68,10 @@ def test_killed_and_resumed_is_as_never_interrupted(shop: list[object], tmp_path
     assert all((torn / str(name)).stat().st_mtime_ns == at for name, at in before.items())
     assert lines(torn / "failures.jsonl") == lines(whole / "failures.jsonl")
     assert not list(torn.rglob("*.tmp"))
+    pages = [(folder / "index.html").read_bytes() for folder in (torn, whole)]
+    assert pages[0] == pages[1] and all(
+        str(row["key"])[:20].encode() in pages[0] for row in lines(whole / "manifest.jsonl")
+    )
     assert {row["kind"] for row in lines(whole / "failures.jsonl")} == {"row", "set"}
 
     (whole / "B0" / "taobao-main" / "main-1.jpg").write_bytes(b"damaged")
@@ -98,3 +102,50 @@ def test_a_dry_run_writes_nothing_and_mistakes_are_said(shop: list[object], tmp_
         ["--out", tmp_path / "photos" / "out"],
     ):
         assert packshot(*shop, "--out", tmp_path / "out", *wrong).returncode == 2
+
+
+def test_rejected_pictures_go_for_good_and_drawn_ones_can_be_made_anew(shop: list[object], tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("sku,title\nB0,brown bag\nW1,red shoe\n", encoding="utf-8")
+    (tmp_path / "sets.toml").write_text("[taobao-main]\nmain = 1\nscene = 1\n", encoding="utf-8")
+    out, file = tmp_path / "out", tmp_path / "rejected.txt"
+    command = [*shop[:4], "--channels", "taobao-main", *shop[6:], "--out", out, "--workers", 1, "--json"]
+
+    def told(*more: object, code: int = 0) -> dict[str, int]:
+        done = packshot(*command, *more)
+        assert done.returncode == code, done.stderr
+        counts: dict[str, int] = json.loads(done.stdout)
+        return counts
+
+    assert told()["made"] == 4
+    before = {str(row["name"]): row for row in lines(out / "manifest.jsonl")}
+    assert {str(row["photo"]) != "None" for row in before.values()} == {True, False}
+    photo, drawn, scene = "B0/taobao-main/main-1.jpg", "W1/taobao-main/main-1.jpg", "B0/taobao-main/scene-1.jpg"
+    file.write_text(f"{str(before[photo]['key'])[:20]} cut badly\n{before[drawn]['key']}\n")
+    assert told("--rejected", file, "--dry-run")["rejected"] == 2 and (out / photo).exists()
+    for more in (["--rejected", file], ["--only-failures"], []):  # and never again
+        counts = told(*more)
+        assert (counts["made"], counts["there"], counts["rejected"], counts["known"]) == (0, 2, 2, 0)
+    assert not (out / photo).exists() and not list(out.glob(f"{photo}*")) and len(made(out)) == 2
+    gone = {row["name"]: row["reason"] for row in lines(out / "failures.jsonl") if row["kind"] == "rejected"}
+    assert gone == {photo: "cut badly", drawn: "rejected by a person"}
+    assert b"cut badly" in (out / "index.html").read_bytes()
+
+    file.write_text(f"{before[drawn]['key']}\n{before[scene]['key']}\n")
+    assert told("--remake", file)["made"] == 2
+    after = {str(row["name"]): row for row in lines(out / "manifest.jsonl")}
+    assert set(after) == {*before} - {photo} and len(made(out)) == 3
+    for name in (drawn, scene):
+        assert after[name]["take"] == 1 and after[name]["sha256"] != before[name]["sha256"]
+        assert after[name]["key"] != before[name]["key"]
+    counts = told("--remake", file)  # the same command again
+    assert (counts["made"], counts["there"], counts["rejected"]) == (0, 3, 1)
+    (out / drawn).write_bytes(b"damaged")
+    assert told()["made"] == 1 and made(out)[after[drawn]["key"]] == after[drawn]["sha256"]  # not the first one
+
+    file.write_text(str(before[photo]["key"]))
+    assert told("--remake", file)["made"] == 1 and made(out)[before[photo]["key"]] == before[photo]["sha256"]
+    done = packshot(*command, "--remake", file)
+    assert done.returncode == 0 and "from a photo alone" in done.stderr and "Traceback" not in done.stderr
+    file.write_text("B0/taobao-main/main-1.jpg")
+    done = packshot(*command, "--rejected", file)
+    assert done.returncode == 2 and "rejected.txt, line 1" in done.stderr

@@ -36,6 +36,7 @@ EXAMPLES = {
     "denoise": "",
     "text": "New in: 新品",
     "badge": "-20 %",
+    "dimensions": "16.2x13cm",
 }
 
 

@@ -221,6 +221,16 @@ def test_cut_out_copies_inner_pixels_and_leaves_no_white_fringe() -> None:
     assert (on_black.max(axis=(0, 1)) <= np.array([46, 96, 166])).all()
 
 
+def test_a_drawing_that_was_enlarged_gets_no_light_rim() -> None:
+    small = Image.fromarray(disc((40, 90, 160), side=128))
+    picture = np.asarray(small.resize((768, 768), Image.Resampling.BICUBIC))  # as `GenerationRequest.size` does
+    on_black = painter("#000000")(picture)
+    rim = over(cut_out(picture), np.zeros_like(picture))  # a band as narrow as for a drawing at its own size
+    assert int(rim[..., 0].max()) > 120
+    assert (on_black.max(axis=(0, 1)) <= np.array([50, 100, 170])).all()
+    assert (painter("transparent")(picture)[..., 3] == 255).sum() > 0.9 * (picture[..., 0] < 60).sum()
+
+
 def test_backgrounds_colour_picture_and_refusals(tmp_path: Path) -> None:
     picture = disc((40, 90, 160))
     assert tuple(painter("#F2EDE4")(picture)[0, 0]) == (0xF2, 0xED, 0xE4)

@@ -58,7 +58,7 @@ def fit(
     Raises:
         RequestError: another value, a canvas that is too large, or at scale "1" too small for the product.
     """
-    width, height = _canvas(size)
+    width, height = canvas_size(size, "fit.size")
     if not 0.05 <= share <= 1:
         raise RequestError("fit.share", f"{share:g}", "0.05 to 1")
     if not 0 <= margin <= MAX_MARGIN:
@@ -108,13 +108,18 @@ def crop(scene: Scene, box: str, *, margin: float = 0.05) -> Scene:
     return window(scene, left, top, (bottom - top, right - left))
 
 
-def _canvas(size: str) -> tuple[int, int]:
+def canvas_size(size: str, where: str) -> tuple[int, int]:
+    """Width and height out of "1000" or "1000x1333".
+
+    Raises:
+        RequestError: another form, or too large.
+    """
     match = _SIZE.fullmatch(size.lower())
     width = int(match[1]) if match else 0
     height = int(match[2] or match[1]) if match else 0
     if not width or not height:
-        raise RequestError("fit.size", f"'{size}'", "pixels such as 1000 or, width and height, 1000x1333")
-    check_pixels(width, height, "fit.size")
+        raise RequestError(where, f"'{size}'", "pixels such as 1000 or, width and height, 1000x1333")
+    check_pixels(width, height, where)
     return width, height
 
 

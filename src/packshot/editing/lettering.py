@@ -7,9 +7,10 @@ import re
 from dataclasses import replace
 
 import numpy as np
-from PIL import Image, ImageColor, ImageDraw
+from PIL import ImageColor
 
 from packshot.colour import linear_from_srgb
+from packshot.editing.drafting import Colour, overlay_of, paint, polygon_mask, rounded_mask
 from packshot.editing.scene import Bytes, Scene
 from packshot.editing.typeset import Block, checked_words, font_file, set_block
 from packshot.errors import RequestError
@@ -24,13 +25,10 @@ PLACES = {
 SHAPES = ("round", "ribbon", "pill")
 
 _POINT = re.compile(r"\s*(\d+(?:\.\d+)?)\s*%?\s*,\s*(\d+(?:\.\d+)?)\s*%?\s*")
-_FINE = 4  # shapes are drawn this many times as large and averaged
 _DARK, _LIGHT = (0x22, 0x22, 0x22), (0xFF, 0xFF, 0xFF)
 _OUTLINE = 0.06  # over the size of the type
 _PLATE = (0.55, 0.4)  # beyond the ink, across and down, over the size of the type
 _ALIGN = ("auto", "left", "centre", "right")
-
-Colour = tuple[int, int, int, int]
 
 
 def text(
@@ -89,12 +87,12 @@ def text(
     across, down = (math.ceil(value) for value in beyond)
     wide, high = shown.shape[1] + 2 * across, shown.shape[0] + 2 * down
     left, top = room.corner(place, (wide, high), point)
-    overlay = _overlay(scene)
+    overlay = overlay_of(scene)
     if ground:
-        _paint(overlay, _rounded((high, wide), 0.3 * block.size), ground, left, top)
+        paint(overlay, rounded_mask((high, wide), 0.3 * block.size), ground, left, top)
     if line and block.outline is not None:
-        _paint(overlay, block.outline, line, left + across, top + down)
-    _paint(overlay, block.ink, ink, left + across, top + down)
+        paint(overlay, block.outline, line, left + across, top + down)
+    paint(overlay, block.ink, ink, left + across, top + down)
     return replace(scene, overlay=overlay)
 
 
@@ -143,9 +141,9 @@ def badge(
     left, top = room.corner(place, (mask.shape[1], mask.shape[0]), point)
     if edge:
         left = 0 if place[0] == 0 else room.width - mask.shape[1]
-    overlay = _overlay(scene)
-    _paint(overlay, mask, ground, left, top)
-    _paint(overlay, block.ink, written, left + across, top + down)
+    overlay = overlay_of(scene)
+    paint(overlay, mask, ground, left, top)
+    paint(overlay, block.ink, written, left + across, top + down)
     return replace(scene, overlay=overlay)
 
 
@@ -217,12 +215,12 @@ def _shape(shape: str, block: Block, place: tuple[float, float], point: bool) ->
     high, wide = block.ink.shape
     if shape == "round":
         side = math.ceil(math.hypot(wide, high) + 0.9 * block.size)
-        return _rounded((side, side), side / 2), ((side - wide) // 2, (side - high) // 2), False
+        return rounded_mask((side, side), side / 2), ((side - wide) // 2, (side - high) // 2), False
     down = round(0.55 * block.size)
     tall = high + 2 * down
     if shape == "pill":
         across = round(max(0.8 * block.size, 0.42 * tall))
-        return _rounded((tall, wide + 2 * across), min(tall, 2.2 * block.size) / 2), (across, down), False
+        return rounded_mask((tall, wide + 2 * across), min(tall, 2.2 * block.size) / 2), (across, down), False
     return _ribbon(wide, tall, block.size, down, None if point or place[0] == 0.5 else place[0] == 0)
 
 
@@ -236,28 +234,4 @@ def _ribbon(wide: int, tall: int, px: float, down: int, left: bool | None) -> tu
     points += [(width, tall), (0, tall)]
     if left is not True:
         points.append((tail, tall / 2))
-    image = Image.new("L", (width * _FINE, tall * _FINE))
-    ImageDraw.Draw(image).polygon([(x * _FINE, y * _FINE) for x, y in points], fill=255)
-    return np.asarray(image.reduce(_FINE)), (first, down), left is not None
-
-
-def _rounded(size: tuple[int, int], radius: float) -> Bytes:
-    """(height, width) filled, its corners rounded."""
-    image = Image.new("L", (size[1] * _FINE, size[0] * _FINE))
-    ImageDraw.Draw(image).rounded_rectangle((0, 0, image.width - 1, image.height - 1), radius * _FINE, fill=255)
-    return np.asarray(image.reduce(_FINE))
-
-
-def _overlay(scene: Scene) -> Bytes:
-    return np.zeros((*scene.size, 4), np.uint8) if scene.overlay is None else scene.overlay.copy()
-
-
-def _paint(overlay: Bytes, mask: Bytes, colour: Colour, left: int, top: int) -> None:
-    """Put a colour over part of the overlay, which is changed: straight alpha, "over" (Porter and Duff 1984)."""
-    part = overlay[top : top + mask.shape[0], left : left + mask.shape[1]]
-    above = mask.astype(np.float32) * (colour[3] / 255)
-    below = part[..., 3] * (1 - above / 255)
-    total = above + below
-    mixed = above[..., None] * np.array(colour[:3], np.float32) + below[..., None] * part[..., :3]
-    part[..., :3] = np.rint(mixed / np.maximum(total, 1e-6)[..., None]).astype(np.uint8)
-    part[..., 3] = np.rint(total).astype(np.uint8)
+    return polygon_mask(points, (tall, width)), (first, down), left is not None

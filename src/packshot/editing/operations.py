@@ -65,6 +65,7 @@ OPERATIONS: dict[str, Operation] = {
         Operation("denoise", "detail", "nothing"),
         Operation("text", "lettering", "product"),
         Operation("badge", "lettering", "product"),
+        Operation("dimensions", "dimensions", "product", needs_cut=True),
     )
 }
 """In the order in which help shows them; steps are applied in the order in which the user gives them."""

@@ -13,6 +13,9 @@ from packshot.errors import RequestError
 from packshot.images import open_picture
 from packshot.matte import cut_out, over
 
+_SIDE_PER_PX = 72
+"""Side of a picture over the pixels across which its outlines fade: drawn at 128 px, they are as soft at any size."""
+
 Painter = Callable[[NDArray[np.uint8]], NDArray[np.uint8]]
 """(S, S, 3) on white -> (S, S, 3) on another background, or (S, S, 4)."""
 
@@ -30,15 +33,24 @@ def painter(background: str) -> Painter:
     if background == "white":
         return lambda pixels: pixels
     if background == "transparent":
-        return cut_out
+        return _cut
     if background.startswith("#"):
         colour = _hex_colour(background)
-        return lambda pixels: over(cut_out(pixels), np.broadcast_to(colour, pixels.shape))
+        return lambda pixels: over(_cut(pixels), np.broadcast_to(colour, pixels.shape))
     path = Path(background)
     if not path.is_file():
         raise RequestError("background", f"'{background}'", "white, transparent, #rrggbb or the path of a picture")
     scene = open_picture(path, where=str(path))
-    return lambda pixels: over(cut_out(pixels), _cover(scene, pixels.shape[0]))
+    return lambda pixels: over(_cut(pixels), _cover(scene, pixels.shape[0]))
+
+
+def fading_px(side: int) -> int:
+    """Pixels over which the outlines of a drawn picture of this side fade into its background."""
+    return max(2, round(side / _SIDE_PER_PX))
+
+
+def _cut(pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return cut_out(pixels, reach=fading_px(pixels.shape[0]))
 
 
 def _hex_colour(text: str) -> NDArray[np.uint8]:

@@ -177,8 +177,12 @@ def _kept(look: Look) -> Scene:
     return Scene(product=look.rgb, alpha=np.where(near, OPAQUE, 0).astype(np.uint8), placement=_placed(look))
 
 
-def cut_whole(look: Look) -> Scene:
+def cut_whole(look: Look, unsure: float = UNSURE) -> Scene:
     """The product cut out, by the file's own transparency where it has some, without veils and crumbs.
+
+    Args:
+        look: at the photo.
+        unsure: see `UNSURE`.
 
     Raises:
         NotFramedError: the cut-out is unsure, or the photo cuts the product off.
@@ -188,7 +192,7 @@ def cut_whole(look: Look) -> Scene:
     alpha = _tidied(scene.alpha)
     solid = int((alpha >= 250).sum())
     mixed = int(((alpha > 0) & (alpha < 250)).sum())
-    if not solid or mixed > UNSURE * solid:
+    if not solid or mixed > unsure * solid:
         raise NotFramedError("the cut-out is not sure where the product ends", "抠图无法确定主体边界")
     _insist_whole(alpha > 127)
     return replace(scene, alpha=alpha)

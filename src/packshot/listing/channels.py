@@ -88,6 +88,8 @@ class Channel:
         title_zh: the same in Chinese.
         rules: by name.
         fix: what a repair makes.
+        language: of words that are drawn on its pictures.
+        units: of measures that are drawn on them, the first one that its customers think in.
     """
 
     name: str
@@ -95,6 +97,14 @@ class Channel:
     title_zh: str
     rules: Mapping[str, Rule]
     fix: Fix
+    language: str
+    units: tuple[str, ...]
+
+    @property
+    def takes_text(self) -> bool:
+        """Whether words and numbers may be drawn beside the product."""
+        rule = self.rules.get("text")
+        return rule is None or bool(rule.values.get("allowed", True))
 
 
 Check = Callable[[object], str | None]
@@ -173,7 +183,9 @@ _FIX_KEYS: dict[str, Check] = {
     "best": _pair,
     "share": _number(0.05, 1),
 }
-_CHANNEL_KEYS = ("title", "title_zh", "like", "fix", "rules")
+LANGUAGES, UNITS = ("en", "zh"), ("cm", "in")
+_DRAWN: dict[str, Any] = {"language": "en", "units": ["cm"]}
+_CHANNEL_KEYS = ("title", "title_zh", "like", "fix", "rules", *_DRAWN)
 
 
 def load_channels(own: Path | None = None) -> dict[str, Channel]:
@@ -237,6 +249,8 @@ def _check_channel(where: str, table: dict[str, Any], sources: Mapping[str, Any]
     for key in ("title", "title_zh"):
         if not isinstance(table.get(key, ""), str):
             raise InputError(f"{where}.{key}", repr(table[key]), "text")
+    drawn = {key: table[key] for key in _DRAWN if key in table}
+    _accept(where, drawn, {"language": _one_of(LANGUAGES), "units": _some_of(UNITS)})
     if "like" in table and table["like"] not in list(names):
         raise InputError(f"{where}.like", f"'{table['like']}'{_nearest(str(table['like']), names)}", ", ".join(names))
     _accept(f"{where}.fix", _table(where, "fix", table.get("fix", {})), _FIX_KEYS)
@@ -300,7 +314,8 @@ def _merged(shipped: dict[str, Any], own: dict[str, Any], path: Path) -> dict[st
         titles = {key: table.get(key, base.get(key, name)) for key in ("title", "title_zh")}
         if "like" in table:
             titles = {key: table.get(key, table.get("title", name)) for key in titles}
-        channels[name] = {**titles, "rules": rules, "fix": fix}
+        drawn = {key: table.get(key, base.get(key, usual)) for key, usual in _DRAWN.items()}
+        channels[name] = {**titles, "rules": rules, "fix": fix, **drawn}
     return {"sources": {**shipped["sources"], **own["sources"]}, "channels": channels}
 
 
@@ -313,7 +328,9 @@ def _channel(name: str, table: Mapping[str, Any], sources: Mapping[str, Any], ow
             rules[rule] = Rule(rule, MappingProxyType(limits), _source(values.get("source"), sources, own))
     fix = table["fix"]
     canvas = Fix(fix["format"], (*fix["least"],), (*fix["best"],), float(fix["share"]))
-    return Channel(name, table["title"], table["title_zh"], MappingProxyType(rules), canvas)
+    drawn = {**_DRAWN, **table}
+    units = tuple(dict.fromkeys(drawn["units"]))
+    return Channel(name, table["title"], table["title_zh"], MappingProxyType(rules), canvas, drawn["language"], units)
 
 
 def _changed(path: Path) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache, partial
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,9 @@ from packshot.editing.measures import measure, regions
 from packshot.editing.pipeline import Edited
 from packshot.editing.scene import Bytes, Mask, Scene, flatten
 from packshot.errors import PackshotError
-from packshot.generation.backends import open_backend
-from packshot.generation.interface import Backend, GenerationRequest
-from packshot.images import encode_picture, read_recipe
+from packshot.images import read_recipe
 from packshot.listing.channels import Channel, Rule, Source
+from packshot.listing.drawn import drawn, packs_of, request_for
 from packshot.listing.encoding import NotEncodedError, encode
 from packshot.listing.facts import CREDENTIALS
 from packshot.listing.measures import Look
@@ -151,18 +150,6 @@ def _attempt(look: Look, picture: PlannedPicture, setting: Setting, channel: Cha
     return work, made, Look.again(made.data, picture.name)
 
 
-@cache
-def backend_of(name: str, pack: str) -> Backend:
-    """A back-end, opened once in a process."""
-    return open_backend(name, pack)
-
-
-def packs_of(backend: str, pack: str) -> dict[str, str]:
-    """Packs by name, with their sha256, that a back-end draws with."""
-    found = getattr(backend_of(backend, pack), "pack", None)
-    return {} if found is None else {str(found.name): str(found.sha256)}
-
-
 def cutting_pack() -> dict[str, str]:
     """The network that looks for products in photos."""
     found = find_pack("cutout", (KIND,))
@@ -198,21 +185,9 @@ def _photographed(picture: PlannedPicture, setting: Setting) -> Look:
 
 
 def _drawn(picture: PlannedPicture, setting: Setting) -> Look:
-    """A product out of words: the same one on every channel, since its seed comes from SKU and words alone."""
-    digest = hashlib.sha256(f"{picture.sku}\0{picture.request}".encode()).digest()
-    request = GenerationRequest(
-        picture.request,
-        count=1,
-        seed=int.from_bytes(digest[:6]),
-        size=min(1024, max(setting.channels[picture.channel].fix.least)),
-        background="transparent" if picture.role == "scene" else "white",
-    )
-
-    def draw() -> Look:
-        (result,) = backend_of(setting.backend, setting.pack).generate([request])
-        return Look(encode_picture(result.pixels, Path("drawn.png"), recipe=result.recipe), f"{picture.sku}, drawn")
-
-    return _STARTS.get((setting.backend, setting.pack, request), draw)
+    request = request_for(picture, max(setting.channels[picture.channel].fix.least))
+    key = (setting.backend, setting.pack, request, picture.role == "scene")
+    return _STARTS.get(key, lambda: drawn(picture, request, setting.backend, setting.pack))
 
 
 def _looked_at(look: Look, picture: PlannedPicture) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from packshot.errors import RequestError
@@ -17,7 +17,7 @@ from packshot.listing.names import TEMPLATE, check_template, name_of, same_file
 from packshot.listing.products import Path_, Photo, Product
 from packshot.listing.sets import ROLES, PictureSet, set_of
 
-RECIPE_VERSION = 2
+RECIPE_VERSION = 3
 """Of the way in which pictures are made of a plan; another one makes all of them anew."""
 
 SMALLEST_FOR_PARTS_PX = 1600
@@ -34,10 +34,12 @@ class Target:
     Attributes:
         channel: its name.
         refuses_synthetic_main: whether its main picture must not be wholly synthetic.
+        refuses_text: whether numbers must not be drawn beside the product.
     """
 
     channel: str
     refuses_synthetic_main: bool
+    refuses_text: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,9 @@ class PlannedPicture:
         photo: what it starts from, None for words.
         colour: the word to recolour to, or of the colourway shown; empty where it is the product's own.
         request: what is to be drawn or noted, in words.
+        category: lexicon entry of the product shown, or empty.
+        size_cm: of the product, as in `Product`.
+        take: how often it was rejected and made anew before; the key is another one each time.
     """
 
     key: str
@@ -69,11 +74,27 @@ class PlannedPicture:
     photo: Photo | None
     colour: str
     request: str
+    category: str = ""
+    size_cm: tuple[float, ...] = ()
+    take: int = 0
+
+    @property
+    def varies(self) -> bool:
+        """Whether there is anything in it that another seed changes: a drawn product, or a drawn place."""
+        return self.means == "words" or self.role == "scene"
+
+    def again(self) -> PlannedPicture:
+        """The picture that takes its place when it was rejected and shall be made anew."""
+        key = hashlib.sha256(f"again\0{self.key}".encode()).hexdigest()
+        return replace(self, key=key, take=self.take + self.varies)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for JSON."""
         photo = None if self.photo is None else {"name": self.photo.name, "sha256": self.photo.sha256}
-        plain = {field: getattr(self, field) for field in ("key", "name", "sku", "channel", "role", "number", "means")}
+        plain = {
+            field: getattr(self, field)
+            for field in ("key", "name", "sku", "channel", "role", "number", "means", "take")
+        }
         return {**plain, "path": str(self.path), "photo": photo, "colour": self.colour, "request": self.request}
 
 
@@ -182,6 +203,8 @@ def _drafts(
         return _colourways(product, families.get(product.parent, ()), count)
     if role == "main" and main is None and target.refuses_synthetic_main:
         return [], "the product has no photo, and the channel accepts no wholly synthetic main picture"
+    if role == "size" and target.refuses_text:
+        return [], "the channel takes no text beside the product, and lines without their numbers tell nothing"
     if role == "size" and not product.size_cm:
         return [], "the row has no size with a unit, such as 30 x 20 x 10 cm"
     if role in ("detail", "size") and main is None:
@@ -267,6 +290,8 @@ def _named(
         photo=draft.photo,
         colour="" if draft.shown is product else draft.shown.colour,
         request=_request(draft.shown),
+        category=draft.shown.slots.get("category") or "",
+        size_cm=product.size_cm,
     )
 
 

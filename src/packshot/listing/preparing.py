@@ -10,8 +10,9 @@ from pathlib import Path
 from packshot.errors import RequestError
 from packshot.listing.channels import Channel, find_channel, load_channels
 from packshot.listing.columns import read_choice
+from packshot.listing.drawn import packs_of
 from packshot.listing.intake import Catalogue, open_products, read_products
-from packshot.listing.making import Setting, cutting_pack, packs_of
+from packshot.listing.making import Setting, cutting_pack
 from packshot.listing.names import TEMPLATE
 from packshot.listing.plan import Target, plan
 from packshot.listing.products import Problem, Product
@@ -84,7 +85,7 @@ def prepare(wanted: Wanted) -> tuple[Job, list[str]]:
     setting = Setting(channels, policy, producer, wanted.backend, wanted.pack, signing, wanted.safety)
     items = plan(
         products,
-        [Target(name, _refuses_synthetic(channel)) for name, channel in channels.items()],
+        [Target(name, _refuses_synthetic(channel), not channel.takes_text) for name, channel in channels.items()],
         sets,
         template=wanted.template or TEMPLATE,
         recipe=_recipe(wanted, setting, draws),
@@ -115,7 +116,8 @@ def _refuses_synthetic(channel: Channel) -> bool:
 def _recipe(wanted: Wanted, setting: Setting, draws: bool) -> dict[str, object]:
     """What all pictures depend on beyond their product; a change of it makes them anew."""
     shipped = resources.files("packshot")
-    ours = [shipped.joinpath("listing", "channels.toml"), shipped.joinpath("provenance", "labels.toml")]
+    ours = [shipped.joinpath("listing", name) for name in ("channels.toml", "places.toml")]
+    ours += [shipped.joinpath("editing", "references.toml"), shipped.joinpath("provenance", "labels.toml")]
     own = wanted.rules or (Path(os.environ[OWN_RULES]) if os.environ.get(OWN_RULES) else None)
     return {
         "packs": cutting_pack() | (packs_of(wanted.backend, wanted.pack) if draws else {}),

@@ -15,7 +15,8 @@ from dataclasses import dataclass
 
 from packshot import __version__
 from packshot.errors import PackshotError, RequestError
-from packshot.listing.making import Setting, cutting_pack, packs_of
+from packshot.listing.drawn import packs_of
+from packshot.listing.making import Setting, cutting_pack
 from packshot.listing.plan import PlannedPicture
 from packshot.listing.products import Photo
 from packshot.listing.store import Store

@@ -11,8 +11,8 @@ import statistics
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import closing, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,6 +21,7 @@ from typing import Any
 from packshot.editing.files import certificate_path
 from packshot.errors import MissingExtraError, OutputError, PackError, PackshotError
 from packshot.images import canonical_json
+from packshot.listing.contact_sheet import PAGE, ContactSheet
 from packshot.listing.executors import Workforce
 from packshot.listing.grouping import Group, answers
 from packshot.listing.journal import (
@@ -28,6 +29,7 @@ from packshot.listing.journal import (
     MANIFEST,
     Line,
     append,
+    files_of,
     made_before,
     read_lines,
     rewrite,
@@ -37,11 +39,14 @@ from packshot.listing.plan import PlannedPicture, Refused
 from packshot.listing.pool import WorkerDiedError
 from packshot.listing.products import Problem
 from packshot.listing.readiness import Needs, needs
+from packshot.listing.rejecting import REJECTED, REMADE, Obeyed, Orders, as_remade, obeyed
 from packshot.listing.store import Journal, Store, Written
 from packshot.provenance.credentials import SigningError
 
 USUAL_SECONDS = {"photo": 1.5, "crop": 1.5, "recolour": 3.0, "words": 2.5}
 """For one picture on one core, by means: for estimates as long as the folder has no times of its own."""
+
+NO_ORDERS = Orders()
 
 Progress = Callable[["Tally"], None]
 
@@ -71,6 +76,7 @@ class Tally:
         total: pictures that are planned.
         there: made by an earlier run.
         known: failed in an earlier run, and not tried again.
+        rejected: taken out because a person said so.
         todo: pictures to make now.
         made: of these.
         failed: of these.
@@ -84,17 +90,19 @@ class Tally:
     todo: int
     lost: int
     began: float
+    rejected: int = 0
     made: int = 0
     failed: int = 0
 
     @property
     def clean(self) -> bool:
-        """Whether every picture of every set is there."""
-        return not (self.failed or self.known or self.lost) and self.there + self.made == self.total
+        """Whether every picture of every set is there, but for those that were rejected."""
+        missing = self.total - self.there - self.made - self.rejected
+        return not (self.failed or self.known or self.lost or missing)
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
-        names = ("total", "there", "known", "todo", "made", "failed", "lost")
+        names = ("total", "there", "known", "rejected", "todo", "made", "failed", "lost")
         return {name: getattr(self, name) for name in names} | {"seconds": round(time.monotonic() - self.began, 2)}
 
     def line(self) -> str:
@@ -115,48 +123,76 @@ class _Answer:
 
 
 def run(
-    job: Job, *, workforce: Workforce, only_failures: bool = False, progress: Progress = lambda tally: None
+    job: Job,
+    *,
+    workforce: Workforce,
+    only_failures: bool = False,
+    orders: Orders = NO_ORDERS,
+    progress: Progress = lambda tally: None,
+    tell: Callable[[str], None] = lambda line: None,
 ) -> Tally:
-    """Make what is missing.
+    """Make what is missing, and a page to look through it.
 
     Args:
         job: see there.
         workforce: who makes them.
-        only_failures: try again what failed before, and nothing else.
+        only_failures: try again what failed before, and nothing else; what was rejected did not fail.
+        orders: pictures to take out, and to make anew.
         progress: called after every picture.
+        tell: called with a line on orders that could not be followed as they were meant.
 
     Raises:
         OutputError: the store can't be written to, or another run writes there. What was made stays; run again.
         PackshotError: something is missing that every picture needs.
     """
     with job.out.alone() as journal:
-        kept, there, failed = _before(job)
-        rewrite(journal, MANIFEST, kept.values())
-        todo = _todo(job, there, failed, only_failures)
-        known = len(failed.keys() - {picture.key for picture in todo})
-        lost = [_lost(each) for each in job.lost]
+        state, given_up = _before(job, orders)
+        failed, lost = state.failed, [_lost(each) for each in job.lost]
+        for line in state.said:
+            tell(line)
+        if state.remade:  # first of all what is decided: then being killed undoes nothing
+            rewrite(journal, REMADE, [*given_up, *state.remade])
         rewrite(journal, FAILURES, [*lost, *failed.values()])
-        tally = Tally(len(job.planned), len(there), known, len(todo), len(lost), time.monotonic())
-        with needs(job.out, job.setting, todo) if workforce.elsewhere else nullcontext() as needed:
-            executor = workforce.open(partial(_make_group, job.out, job.setting), partial(_begin, needed))
-            with closing(answers(executor, todo, workforce.size())) as given:
-                for picture, answer in given:
-                    _note(journal, picture, answer, failed, tally)
-                    progress(tally)
+        for file in (file for line in state.gone for file in files_of(line)):
+            job.out.remove(file.name)
+        rewrite(journal, MANIFEST, state.kept.values())
+        todo = _todo(state, only_failures)
+        tally, sheet = _tally(state, todo, len(lost)), _sheet(job, state)
+        with _answers(job, workforce, todo) as given:
+            for picture, answer in given:
+                if (made := _note(journal, picture, answer, failed, tally)) is not None:
+                    sheet.add(made)
+                progress(tally)
         rewrite(journal, FAILURES, [*lost, *failed.values()])
+        for row in (*lost, *failed.values()):
+            sheet.lack(row)
+        job.out.write(PAGE, sheet.page())
         return tally
 
 
-def foreseen(job: Job, *, workers: int, only_failures: bool = False) -> dict[str, Any]:
+@contextmanager
+def _answers(
+    job: Job, workforce: Workforce, todo: Sequence[PlannedPicture]
+) -> Iterator[Iterable[tuple[PlannedPicture, _Answer | WorkerDiedError]]]:
+    """What comes of pictures, as it comes."""
+    with needs(job.out, job.setting, todo) if workforce.elsewhere else nullcontext() as needed:
+        executor = workforce.open(partial(_make_group, job.out, job.setting), partial(_begin, needed))
+        with closing(answers(executor, todo, workforce.size())) as given:
+            yield given
+
+
+def foreseen(job: Job, *, workers: int, only_failures: bool = False, orders: Orders = NO_ORDERS) -> dict[str, Any]:
     """Counts, and seconds as far as they can be foreseen; writes nothing."""
-    _, there, failed = _before(job)
-    todo = _todo(job, there, failed, only_failures)
-    own = [float(line["seconds"]) for line in there.values()]
+    state, _ = _before(job, orders)
+    todo = _todo(state, only_failures)
+    tally = _tally(state, todo, len(job.lost))
+    own = [float(line["seconds"]) for line in state.kept.values()]
     seconds = len(todo) * statistics.fmean(own) if own else sum(USUAL_SECONDS[picture.means] for picture in todo)
     return {
         "planned": len(job.planned),
-        "there": len(there),
-        "failed_before": len(failed),
+        "there": tally.there,
+        "failed_before": len(state.failed) - tally.rejected,
+        "rejected": tally.rejected,
         "to_make": len(todo),
         "lost": Counter(_lost(each)["kind"] for each in job.lost),
         "by_channel_and_role": Counter(f"{picture.channel} {picture.role}" for picture in job.planned),
@@ -172,25 +208,42 @@ def digest_of(*files: Path | None) -> str:
     return hashlib.sha256(canonical_json({"files": digests}).encode()).hexdigest()
 
 
-def _before(job: Job) -> tuple[dict[str, Line], dict[str, Line], dict[str, Line]]:
-    """Lines by key of all pictures that are there, of the planned ones that are, and of planned ones that failed."""
-    names = {picture.key: picture.name for picture in job.planned}
-    kept = made_before(job.out, names)
-    there = {key: line for key, line in kept.items() if key in names}
-    rows = (row for row in read_lines(job.out, FAILURES) if "key" in row)
-    return kept, there, {row["key"]: row for row in rows if row["key"] in names and row["key"] not in there}
+def _before(job: Job, orders: Orders) -> tuple[Obeyed, list[Line]]:
+    """What earlier runs made and what failed, and what the orders make of it; lines of keys given up before."""
+    given_up = [row for row in read_lines(job.out, REMADE) if "key" in row]
+    keys = {str(row["key"]) for row in given_up}
+    planned = as_remade(job.planned, keys)
+    kept = made_before(job.out, {picture.key: picture.name for picture in planned})
+    return obeyed(planned, kept, read_lines(job.out, FAILURES), keys, orders), given_up
 
 
-def _todo(job: Job, there: dict[str, Line], failed: dict[str, Line], only_failures: bool) -> list[PlannedPicture]:
+def _todo(state: Obeyed, only_failures: bool) -> list[PlannedPicture]:
     if only_failures:
-        return [picture for picture in job.planned if picture.key in failed]
-    return [picture for picture in job.planned if picture.key not in there and picture.key not in failed]
+        failed = {key for key, row in state.failed.items() if row["kind"] != REJECTED}
+        return [picture for picture in state.planned if picture.key in failed]
+    return [picture for picture in state.planned if picture.key not in state.kept and picture.key not in state.failed]
+
+
+def _tally(state: Obeyed, todo: Sequence[PlannedPicture], lost: int) -> Tally:
+    there = sum(picture.key in state.kept for picture in state.planned)
+    rejected = sum(row["kind"] == REJECTED for row in state.failed.values())
+    known = len(state.failed.keys() - {picture.key for picture in todo}) - rejected
+    return Tally(len(state.planned), there, known, len(todo), lost, time.monotonic(), rejected)
+
+
+def _sheet(job: Job, state: Obeyed) -> ContactSheet:
+    """The page of what is there already, to which the rest is added as it comes."""
+    titles = {name: (channel.title, channel.title_zh) for name, channel in job.setting.channels.items()}
+    sheet = ContactSheet(titles, (picture.sku for picture in state.planned))
+    for line in state.kept.values():
+        sheet.add(line)
+    return sheet
 
 
 def _note(
     journal: Journal, picture: PlannedPicture, answer: _Answer | WorkerDiedError, failed: dict[str, Line], tally: Tally
-) -> None:
-    """Write down what came of a picture."""
+) -> Line | None:
+    """Write down what came of a picture; the manifest's new line, if there is one."""
     if isinstance(answer, WorkerDiedError):
         answer = _Answer(failed=_failure(picture, "worker", str(answer)))
     if answer.stop is not None:
@@ -203,6 +256,7 @@ def _note(
         append(journal, FAILURES, answer.failed)
         failed[picture.key] = answer.failed
         tally.failed += 1
+    return answer.made
 
 
 def _make_group(out: Store, setting: Setting, group: Group) -> list[_Answer]:

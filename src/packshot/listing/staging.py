@@ -6,16 +6,19 @@ from typing import Any
 
 import numpy as np
 
+from packshot.editing.dimensions import scale_of
 from packshot.editing.pipeline import Edited, Step, run
 from packshot.editing.scene import Scene
 from packshot.editing.warp import product_box
-from packshot.listing.canvas import LARGEST_SCALE, NotFramedError, cut_whole, once
+from packshot.errors import RequestError
+from packshot.listing.canvas import LARGEST_SCALE, UNSURE, NotFramedError, cut_whole, once
 from packshot.listing.channels import Channel
 from packshot.listing.measures import Look
+from packshot.listing.places import stage_for
 from packshot.listing.plan import PlannedPicture
 
-PLACES = ("wooden table before a cream wall, window light", "marble before a grey wall", "linen before a white wall")
-"""Behind scene 1, 2, 3, and then from the first again."""
+FADING = 1.0
+"""In place of `canvas.UNSURE`, of drawn products: their outlines are soft, and of thin ones soft is most."""
 
 SHARE = 0.62
 """Of the canvas that the product takes in a scene."""
@@ -35,25 +38,25 @@ def staged(look: Look, picture: PlannedPicture, channel: Channel) -> Edited:
         NotStagedError: the photo can't give it.
         PackshotError: what an operation refuses.
     """
-    if picture.role == "size":
-        raise NotStagedError("pictures of size are not made yet")
     if picture.means == "crop":
         rgb, alpha = look.layers.rgb, look.layers.alpha
         scene = Scene(rgb, alpha, backdrop=None if alpha is None else np.full_like(rgb, 255))
         return run(scene, [_part(look, picture.number, channel)])
-    cut = _cut(look)
-    if picture.means == "recolour":
+    cut = _cut(look, FADING if picture.means == "words" else UNSURE)
+    if picture.role == "size":
+        after = [Step("background", {"to": "#ffffff"}), _dimensions(cut.scene, picture, channel)]
+    elif picture.means == "recolour":
         after = [
             Step("recolour", {"to": picture.colour}),
             Step("background", {"to": "#ffffff"}),
             _fit(cut.scene, channel, channel.fix.share),
         ]
     else:
-        place = PLACES[(picture.number - 1) % len(PLACES)]
+        stage = stage_for(picture.sku, picture.category, picture.request, picture.number, picture.take)
         after = [
             _fit(cut.scene, channel, SHARE),
-            Step("background", {"to": place, "seed": picture.number}),
-            Step("shadow", {"kind": "contact"}),
+            Step("background", {"to": stage.place, "seed": stage.seed}),
+            Step("shadow", {"kind": stage.shadow}),
         ]
     return once(look, cut.scene, cut.steps, after, lambda: _ran(cut, after))
 
@@ -63,9 +66,9 @@ def _ran(cut: Edited, after: list[Step]) -> Edited:
     return Edited(done.scene, (*cut.steps, *done.steps))
 
 
-def _cut(look: Look) -> Edited:
+def _cut(look: Look, unsure: float) -> Edited:
     try:
-        scene = cut_whole(look)
+        scene = cut_whole(look, unsure)
     except NotFramedError as error:
         raise NotStagedError(error.said.en) from None
     return Edited(scene, () if look.layers.alpha is not None else (Step("cutout"),))
@@ -74,13 +77,31 @@ def _cut(look: Look) -> Edited:
 def _fit(scene: Scene, channel: Channel, share: float) -> Step:
     """The product on a canvas between the channel's least and best, as near to its own scale as that allows."""
     left, top, right, bottom = product_box(scene, "fit")
-    (wide, high), (least_wide, least_high) = channel.fix.best, channel.fix.least
+    wide, high = channel.fix.best
     natural = max((right - left) / (share * wide), (bottom - top) / (share * high))
+    return Step("fit", {"size": _canvas(channel, natural), "share": share, "upscale": True})
+
+
+def _canvas(channel: Channel, natural: float) -> str:
+    """A canvas between the channel's least and best; `natural` is that on which nothing is scaled, over the best."""
+    (wide, high), (least_wide, least_high) = channel.fix.best, channel.fix.least
     of_best = min(max(natural, least_wide / wide, least_high / high), 1.0)
     if of_best / natural > LARGEST_SCALE:
         raise NotStagedError(f"too small: it would have to be enlarged {of_best / natural:.2f} times")
-    size = f"{round(of_best * wide)}x{round(of_best * high)}"
-    return Step("fit", {"size": size, "share": share, "upscale": True})
+    return f"{round(of_best * wide)}x{round(of_best * high)}"
+
+
+def _dimensions(scene: Scene, picture: PlannedPicture, channel: Channel) -> Step:
+    """The product's measures in the channel's language and units, on a canvas that keeps its own scale if it can."""
+    if not channel.takes_text:
+        raise NotStagedError("the channel takes no text beside the product")
+    said = {"units": ",".join(channel.units), "language": channel.language}
+    size = "x".join(f"{length:g}" for length in picture.size_cm) + "cm"
+    try:
+        at_best = scale_of(scene, size, channel.fix.best, **said)
+    except RequestError as error:
+        raise NotStagedError(f"{error.got}; accepted: {error.accepted}") from None
+    return Step("dimensions", {"size": size, "canvas": _canvas(channel, 1 / at_best), **said})
 
 
 def _part(look: Look, number: int, channel: Channel) -> Step:
