@@ -8,7 +8,7 @@ Every run must leave the same pictures. Of `--repeat` runs of each case, in turn
 that is busy with other work gives other seconds: the result says how busy it was.
 
 **Simulated**, not measured: `--simulate-nodes` machines of one core in virtual time (`simulated_machines.py`). What
-hands out items is packshot's own code (`crew.py`); how long a picture, a worker's start and the driver's share of an
+hands out items is packshot's own code (`crew.py`); how long a row, a worker's start and the driver's share of an
 answer take is measured here, and how often machines die is an assumption, given by the options. So many real Ray nodes
 do not fit into this machine: three processes of each take 200 MB, its worker 130 MB more. `--check-nodes` compares the
 simulation with as many real Ray nodes, whose items only sleep.
@@ -83,11 +83,11 @@ def ray_nodes(count: int) -> Iterator[str]:
 
 @dataclass(frozen=True)
 class Run:
-    """One command: seconds in all, each picture's digest and seconds by key, and how busy the machine was before."""
+    """One command: seconds in all, pictures' digests by key, rows' seconds by SKU, how busy the machine was before."""
 
     seconds: float
     digests: dict[str, str]
-    pictures: dict[str, float]
+    rows: dict[str, float]
     load: float
     failures: Counter[str]
 
@@ -101,12 +101,16 @@ def timed(command: list[str], out: Path) -> Run:
         sys.exit(done.stderr)
     made, failed = ([json.loads(line) for line in (out / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
                     for name in ("manifest", "failures"))  # fmt: skip
-    digests, pictures = ({line["key"]: line[name] for line in made} for name in ("sha256", "seconds"))
-    return Run(seconds, digests, pictures, load, Counter(line["kind"] for line in failed))
+    each: dict[str, float] = {}
+    for line in made:
+        each[line["sku"]] = each.get(line["sku"], 0.0) + line["seconds"]
+    return Run(
+        seconds, {line["key"]: line["sha256"] for line in made}, each, load, Counter(line["kind"] for line in failed)
+    )
 
 
 def measured(data: Path, rows: int, drawn: int, address: str, repeat: int) -> tuple[dict[str, Any], list[float]]:
-    """One catalogue with every executor and number of workers, in turn; seconds of its pictures with one worker."""
+    """One catalogue with every executor and number of workers, in turn; seconds of its rows with one worker."""
     executors = {"local": [], "ray": ["--executor", "ray", "--ray-address", address]}
     runs: dict[str, list[Run]] = {}
     with tempfile.TemporaryDirectory() as folder:
@@ -131,7 +135,7 @@ def measured(data: Path, rows: int, drawn: int, address: str, repeat: int) -> tu
             "ray to local, 1 worker": round(rate["ray 1"] / rate["local 1"], 2),
             "ray to local, 2 workers": round(rate["ray 2"] / rate["local 2"], 2),
         },
-    }, [min(run.pictures[key] for run in runs["local 1"] + runs["ray 1"]) for key in every[0].pictures]  # fmt: skip
+    }, [min(run.rows[sku] for run in runs["local 1"] + runs["ray 1"]) for sku in every[0].rows]  # fmt: skip
 
 
 def nothing() -> None: ...
@@ -160,7 +164,7 @@ def costs(address: str, items: int = 2000) -> dict[str, float]:
 
 
 def simulated(conditions: Conditions, seconds: list[float], items: int, deadly_share: float) -> dict[str, Any]:
-    """A run of so many pictures in virtual time."""
+    """A run of so many rows in virtual time."""
     rng = random.Random(conditions.nodes)
     times = rng.choices(seconds, k=items)
     deadly = {item for item in range(items) if rng.random() < deadly_share}
@@ -171,8 +175,8 @@ def simulated(conditions: Conditions, seconds: list[float], items: int, deadly_s
         "hours": round(machines.now / 3600, 3),
         "efficiency": round(machines.busy_seconds / (machines.now * conditions.nodes), 3),
         "machines_died": machines.node_deaths,
-        "pictures_run_again": sum(count > 1 for count in Counter(machines.runs).values()),
-        "deadly_pictures": len(deadly),
+        "rows_run_again": sum(count > 1 for count in Counter(machines.runs).values()),
+        "deadly_rows": len(deadly),
         "lost": len(lost),
         "lost_innocent": len(set(lost) - deadly),
         "simulated_in_seconds": round(time.monotonic() - began, 1),
@@ -181,21 +185,21 @@ def simulated(conditions: Conditions, seconds: list[float], items: int, deadly_s
 
 def night(given: argparse.Namespace, seconds: list[float], cost: dict[str, float]) -> dict[str, Any]:
     """20,000 rows on 1 to `--simulate-nodes` machines, with failures and without."""
-    items, found = NIGHT_ROWS * len(CHANNELS.split(",")), {}
+    found: dict[str, Any] = {}
     steps = sorted({1, 2, 10, 25, 50, given.simulate_nodes})
     for nodes in (step for step in steps if step <= given.simulate_nodes):
         for name, between in (("without failures", float("inf")), ("with failures", given.hours_between_deaths * 3600)):
             world = Conditions(nodes, 1, cost["worker_start"], cost["driver_per_answer"], between,
                                given.seconds_away, given.seconds_noticed)  # fmt: skip
             share = given.deadly_share if name == "with failures" else 0.0
-            row = simulated(world, seconds, items, share)
+            row = simulated(world, seconds, NIGHT_ROWS, share)
             row["rows_per_second"] = round(NIGHT_ROWS / row["hours"] / 3600, 2)
             found[f"{nodes} nodes, {name}"] = row
             print(f"simulated {nodes} nodes, {name}: {row}", file=sys.stderr)
     return {
         "what": "discrete-event simulation, no real machines",
-        "pictures": items,
-        "seconds_of_a_picture": {"mean": round(statistics.fmean(seconds), 3), "samples": len(seconds)},
+        "rows": NIGHT_ROWS,
+        "seconds_of_a_row": {"mean": round(statistics.fmean(seconds), 3), "samples": len(seconds)},
         "assumed": {"hours_between_deaths_of_a_machine": given.hours_between_deaths, "seconds_away": given.seconds_away,
                     "seconds_noticed": given.seconds_noticed, "deadly_share": given.deadly_share},
         "cases": found,
@@ -225,7 +229,7 @@ def main() -> None:
     parser.add_argument("--hours-between-deaths", type=float, default=2.0, help="of one machine, on average")
     parser.add_argument("--seconds-away", type=float, default=180.0)
     parser.add_argument("--seconds-noticed", type=float, default=15.0)
-    parser.add_argument("--deadly-share", type=float, default=1e-4, help="of pictures whose worker always dies")
+    parser.add_argument("--deadly-share", type=float, default=1e-4, help="of rows whose worker always dies")
     parser.add_argument("--check-nodes", type=int, default=6)
     parser.add_argument("--result", type=Path)
     given = parser.parse_args()

@@ -16,6 +16,7 @@ from packshot.errors import PackError, PackshotError, RequestError
 from packshot.listing.executors import Workforce
 from packshot.listing.preparing import Wanted, prepare
 from packshot.listing.readiness import needs
+from packshot.listing.signing import Signing
 
 
 def test_what_is_not_acceptable_is_refused() -> None:
@@ -39,7 +40,9 @@ def test_a_machine_that_lacks_something_is_named(tmp_path: Path) -> None:
         there.check()
         assert there.draws and set(there.packs) >= {"cutout"}
         photo = there.photo.path
+        key = Signing(tmp_path / "chain.pem", tmp_path / "key.pem", "es256", ("0",))
         lacking = {
+            "chain.pem": replace(there, setting=replace(there.setting, signing=key)),
             "packshot 0": replace(there, version="0"),
             "another pack cutout": replace(there, packs={"cutout": "0"}),
             "no such folder": replace(there, setting=replace(there.setting, backend="embedded", pack="no such folder")),

@@ -1,4 +1,4 @@
-"""Whether a worker's machine has what a run needs: the same packshot and packs, its photos, and the run's store.
+"""Whether a worker's machine has what a run needs: the same packshot and packs, its photos, its key, the run's store.
 
 Asked in every worker on other machines before its first picture, since they would else make other pictures than this
 machine, or write them where nobody looks.
@@ -19,6 +19,7 @@ from packshot.listing.drawn import packs_of
 from packshot.listing.making import Setting, cutting_pack
 from packshot.listing.plan import PlannedPicture
 from packshot.listing.products import Photo
+from packshot.listing.signing import signer_of
 from packshot.listing.store import Store
 
 _TICKET = ".packshot-listing.run"
@@ -58,6 +59,7 @@ class Needs:
         try:
             photo = None if self.photo is None else _sha256(self.photo)
             ticket, packs = self.out.read(_TICKET), _packs(self.setting, self.draws)
+            signer_of(self.setting.signing)
         except PackshotError as error:
             raise RequestError(here, error, "what is there where the run was started") from None
         if self.photo is not None and photo != self.photo.sha256:
