@@ -100,13 +100,14 @@ def kept_pixels(photo: Bytes, edited: Bytes, codes: Bytes) -> dict[str, object]:
         errors.append(_delta_e(ours[sample], theirs[sample]))
         seen += len(ours)
     spread = np.concatenate(errors) if errors else np.zeros(0, np.float32)
+    middle, most = np.percentile(spread, [50, 95]) if total else (0, 0)
     return {
         "pixels": total,
         "differing": differing,
         "max_difference": largest if total else None,
         "mean_difference": _rounded(summed / (3 * total)) if total else None,
-        "delta_e2000_p50": _rounded(np.percentile(spread, 50)) if total else None,
-        "delta_e2000_p95": _rounded(np.percentile(spread, 95)) if total else None,
+        "delta_e2000_p50": _rounded(middle) if total else None,
+        "delta_e2000_p95": _rounded(most) if total else None,
         "delta_e2000_every": every,
         "sha256_before": before.hexdigest(),
         "sha256_after": after.hexdigest(),
@@ -219,14 +220,16 @@ def _reduced_luma(rgb: Bytes, factor: int) -> Bytes:
 def _excess(photo: Bytes, edited: Bytes, codes: Bytes, inner: slice) -> NDArray[np.float32]:
     """The excess of `halo` at those outline pixels of the rows `inner` that have all three neighbours."""
     product, ground = codes >= GLASS, codes == OUTSIDE
-    band = is_outline(codes) & (_around(product) > 0.5) & (_around(ground) > 0.5)
+    inside, beside = _around(product), _around(ground)
+    band = is_outline(codes) & (inside > 0.5) & (beside > 0.5)
     if not band[inner].any():
         return np.zeros(0, np.float32)
     coverage = codes[band].astype(np.float32) / OPAQUE
     coverage[codes[band] == RIM] = 1
     cover = coverage[:, None]
-    mixed = np.asarray(cover * _mean(edited, product, band) + (1 - cover) * _mean(edited, ground, band), np.float32)
-    mixture, old, seen = _lab(mixed), _lab(_mean(photo, ground, band)), cielab_from_srgb(edited[band])
+    own, near = _total(edited, product, band) / inside[band][:, None], beside[band][:, None]
+    mixed = np.asarray(cover * own + (1 - cover) * (_total(edited, ground, band) / near), np.float32)
+    mixture, old, seen = _lab(mixed), _lab(_total(photo, ground, band) / near), cielab_from_srgb(edited[band])
     towards = old - mixture
     apart = np.sqrt((towards**2).sum(1))
     excess = np.zeros(band.shape, np.float32)
@@ -235,21 +238,21 @@ def _excess(photo: Bytes, edited: Bytes, codes: Bytes, inner: slice) -> NDArray[
     return np.asarray(np.maximum(local[inner][band[inner]], 0), np.float32)
 
 
-def _summed(layer: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Sums over the square around each pixel; nothing lies outside of the picture."""
+def _summed(layer: NDArray[np.float32] | Bytes) -> NDArray[np.float32]:
+    """Sums over the square around each pixel; nothing lies outside of the picture. Those of bytes are exact."""
     side = (2 * _HALO_REACH_PX + 1, 2 * _HALO_REACH_PX + 1)
-    return np.asarray(cv2.boxFilter(layer, -1, side, normalize=False, borderType=cv2.BORDER_CONSTANT), np.float32)
+    summed = cv2.boxFilter(layer, cv2.CV_32F, side, normalize=False, borderType=cv2.BORDER_CONSTANT)
+    return np.asarray(summed, np.float32)
 
 
 def _around(mask: Mask) -> NDArray[np.float32]:
     """How many pixels of a mask lie in the square around each pixel."""
-    return _summed(mask.astype(np.float32))
+    return _summed(mask.view(np.uint8))
 
 
-def _mean(rgb: Bytes, mask: Mask, at: Mask) -> NDArray[np.float32]:
-    """Mean sRGB values (N, 3) over `mask` in the square around each pixel of `at`."""
-    total = _summed(np.where(mask[..., None], rgb, 0).astype(np.float32))[at]
-    return np.asarray(total / np.maximum(_around(mask)[at], 1)[:, None], np.float32)
+def _total(rgb: Bytes, mask: Mask, at: Mask) -> NDArray[np.float32]:
+    """Sums of sRGB values (N, 3) over `mask` in the square around each pixel of `at`."""
+    return _summed(np.asarray(cv2.bitwise_and(rgb, rgb, mask=mask.view(np.uint8)), np.uint8))[at]
 
 
 def _lab(rgb: NDArray[np.float32]) -> NDArray[np.float32]:
