@@ -106,7 +106,7 @@ def place_light(arguments: Mapping[str, Any], size: tuple[int, int]) -> Light | 
         return light_in(_by_model(size, **said)[0])
     to = str(arguments["to"]).strip()
     kind, _, rest = to.partition(":")
-    if kind.lower() in _NO_PLACES or _colour(to) is not None:
+    if kind.lower() in _NO_PLACES or flat_colour(to) is not None:
         return None
     if (path := _picture(to)) is not None:
         return light_in(open_picture(path, where=str(path)))
@@ -119,7 +119,7 @@ def _by_model(
     refuse_without_model("background", by, {"steps": steps, "guidance": guidance})
     kind, _, rest = to.strip().partition(":")
     words = rest.strip() if kind.lower() == "text" else to.strip()
-    if not words or kind.lower() in _NO_PLACES or _colour(words) is not None or _picture(words) is not None:
+    if not words or kind.lower() in _NO_PLACES or flat_colour(words) is not None or _picture(words) is not None:
         raise RequestError("background.to", f"'{to}' to be made by a model", "a place in words")
     return drawn(Wish("background", by, words, seed, steps, guidance), size)
 
@@ -129,7 +129,7 @@ def _backdrop(to: str, alpha: Bytes, angle: float, blur: float, scale: float, se
     size = alpha.shape
     if to.lower() == "transparent":
         return None
-    if (flat := _colour(to)) is not None:
+    if (flat := flat_colour(to)) is not None:
         return np.full((*size, 3), flat, np.uint8)
     if kind.lower() == "gradient":
         return _gradient(rest, size, angle)
@@ -148,13 +148,15 @@ def _picture(to: str) -> Path | None:
     kind, _, rest = to.partition(":")
     if kind.lower() == "picture":
         return Path(rest)
+    if kind.lower() == "text":
+        return None
     try:
         return Path(to) if to.lower().endswith(PICTURE_SUFFIXES) or Path(to).is_file() else None
     except (OSError, ValueError):  # words may be too long for a path
         return None
 
 
-def _colour(text: str) -> Bytes | None:
+def flat_colour(text: str) -> Bytes | None:
     """(3,) sRGB of a hex code, or of a word that is a colour and nothing else; pure white for `white`."""
     if text.lower() in ("white", "白", "白色", "纯白"):
         return np.array([255, 255, 255], np.uint8)
@@ -168,7 +170,7 @@ def _colour(text: str) -> Bytes | None:
 
 
 def _wanted(text: str, where: str) -> Bytes:
-    colour = _colour(text.strip())
+    colour = flat_colour(text.strip())
     if colour is None:
         raise RequestError(where, f"'{text.strip()}'", "a colour as #rrggbb or its name")
     return colour

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from packshot.errors import InputError, MissingExtraError, PackshotError
@@ -21,6 +22,41 @@ _TITLES = {
     409: "Conflict", 413: "Too large", 415: "Unsupported media type", 422: "Not acceptable as it stands",
     429: "Too much at once", 500: "A bug", 503: "Not ready",
 }  # fmt: skip
+
+
+class Problem(BaseModel):
+    """An error as a document (RFC 9457)."""
+
+    type: str = Field(examples=["urn:packshot:problem:refused"])
+    title: str
+    status: int
+    code: str = Field(description="For programs; stays the same.", examples=["refused"])
+    detail: str = Field(description="One line for people.", examples=["size: got 9,999; accepted: 64 to 2,048"])
+    request_id: str | None = Field(description="Under which the server's log has it.")
+    where: str | None = Field(None, description="The parameter that is at fault.")
+    got: str | None = None
+    accepted: str | None = None
+    faults: list[dict[str, Any]] | None = Field(None, description="Of a body that has another form: each of them.")
+
+
+_WHEN = {
+    400: "The body can't be read.", 404: "There is none of that id.", 409: "It is not in the state for that.",
+    413: "A file has more bytes than this server takes.", 415: "A file is not what it should be, by its content.",
+    422: "Something in the request is not acceptable; the detail says what, and what is.",
+    429: "More is waiting than can be begun in time; `Retry-After` says when to try again.",
+    503: "Something is not installed, or not ready yet.",
+}  # fmt: skip
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: the problems that it answers with."""
+    found: dict[int | str, dict[str, Any]] = {
+        status: {"model": Problem, "description": _WHEN[status]} for status in statuses
+    }
+    if 429 in found:
+        seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
+        found[429]["headers"] = {"Retry-After": seconds}
+    return found
 
 
 class ProblemError(Exception):

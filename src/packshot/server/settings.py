@@ -32,6 +32,8 @@ class Settings:
         backend: that draws.
         pack: of it, where a request names none.
         producer: ContentProducer of AIGC labels.
+        diffusers: folder of diffusers pipelines that clients may name in edits; None for none.
+        catalogues: folder of folders that clients may name for trainings; None for none.
     """
 
     home: Path
@@ -49,6 +51,8 @@ class Settings:
     backend: str = "embedded"
     pack: str = "base"
     producer: str = ""
+    diffusers: Path | None = None
+    catalogues: Path | None = None
 
     def __post_init__(self) -> None:
         """Check what can be out of range.

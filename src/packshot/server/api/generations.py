@@ -64,7 +64,7 @@ async def generate_pictures(
     """A job whose `result.assets` are the pictures; with `Prefer: wait=10` the answer comes when it has ended."""
     request = body.as_request()
     await asyncio.to_thread(generate.understood, request, server.assets, server.settings)
-    job, new = await asyncio.to_thread(server.submit, "generation", request, asking)
+    job, new = await asyncio.to_thread(server.submit, "generation", request, asking, body.model_dump())
     return await answered(server, job, new, asking, response)
 
 

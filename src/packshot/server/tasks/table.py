@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from packshot.server.tasks import generate
+from packshot.server.tasks import check, edit, generate, verify
 from packshot.server.tasks.interface import Task
 
 TASKS: dict[str, Task] = {
     task.kind: task
-    for task in (Task("generation", "quick", generate.generate, generate.expected_seconds, generate.warm),)
+    for task in (
+        Task("generation", "quick", generate.generate, generate.expected_seconds, generate.warm),
+        Task("edit", "quick", edit.edit, edit.expected_seconds),
+        Task("check", "quick", check.check, check.expected_seconds),
+        Task("verification", "quick", verify.verify, verify.expected_seconds),
+    )
 }

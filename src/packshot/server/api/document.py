@@ -1,0 +1,42 @@
+"""The OpenAPI document: as FastAPI makes it, but with the errors that this server really answers with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+
+from packshot.server.problems import MEDIA_TYPE
+
+_PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_OTHERS = ("HTTPValidationError", "ValidationError")
+
+
+def install(app: FastAPI) -> None:
+    """Let `/openapi.json` be that document."""
+    plain = app.openapi
+
+    def document() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _with_problems(plain())
+        return app.openapi_schema
+
+    app.openapi = document  # type: ignore[method-assign]
+
+
+def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
+    for path in document["paths"].values():
+        for operation in path.values():
+            for status, response in operation["responses"].items():
+                if int(status) >= 400:
+                    _as_problem(response)
+    for name in _OTHERS:
+        document.get("components", {}).get("schemas", {}).pop(name, None)
+    return document
+
+
+def _as_problem(response: dict[str, Any]) -> None:
+    content = response.get("content", {})
+    schema = content.get("application/json", {}).get("schema", {})
+    if schema == _PROBLEM or str(schema.get("$ref", "")).endswith(_OTHERS):
+        response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
