@@ -142,7 +142,8 @@ def test_ids_lead_to_files(name: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(("name", "words"), [
     ("background.to", "navy"), ("background.to", "#fff"), ("background.to", "gradient:#ffffff,#ddd"),
     ("background.to", "sweep"), ("background.to", "transparent"), ("recolour.to", "酒红色"),
-    ("recolour.part", "0.5,0.5"), ("erase.mask", "10,10,5,5; circle:30,30,4"), ("cutout.glass", "auto"), ("cutout.pack", "cutout"),
+    ("recolour.part", "0.5,0.5"), ("erase.mask", "10,10,5,5; circle:30,30,4"), ("cutout.glass", "auto"),
+    ("cutout.pack", "cutout"),
 ])  # fmt: skip
 def test_words_stay_words(name: str, words: str) -> None:
     operation, parameter = name.split(".")

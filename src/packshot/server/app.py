@@ -14,6 +14,7 @@ from packshot.server import problems
 from packshot.server.api import assets, checks, document, edits, generations, jobs, operations
 from packshot.server.api.services import Services
 from packshot.server.assets import Assets
+from packshot.server.courier import Courier
 from packshot.server.database import Database
 from packshot.server.queue import Queue
 from packshot.server.settings import Settings
@@ -40,15 +41,17 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         watch.start()
         supervisor.start()
+        courier.start()
         try:
             yield
         finally:
             await watch.stop()
+            courier.stop()
             supervisor.stop()
             database.close()
 
     app = FastAPI(title="packshot", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-    watch = Watch(queue)
+    watch, courier = Watch(queue), Courier(settings, database, jobs.document_of)
     app.state.services = Services(settings, database, queue, Assets(database, settings.home), watch)
     app.state.supervisor = supervisor
     problems.install(app)

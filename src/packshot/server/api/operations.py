@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from packshot import __version__
-from packshot.server.problems import ProblemError
+from packshot.server.problems import ProblemError, documented
 
 router = APIRouter(tags=["operations"])
 
@@ -18,7 +18,7 @@ def health() -> dict[str, str]:
     return {"status": "ok", "version": __version__}
 
 
-@router.get("/readyz", summary="Whether a job would be begun at once")
+@router.get("/readyz", summary="Whether a job would be begun at once", responses=documented(503))
 def ready(request: Request) -> dict[str, str]:
     """503 while workers are starting, or where the database is away."""
     if not request.app.state.supervisor.ready():

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
+from packshot.errors import RequestError
 from packshot.images import canonical_json
 from packshot.server.assets import Assets
 from packshot.server.database import Database
+from packshot.server.hooks import load_hooks
 from packshot.server.queue import Job, NewJob, Queue, Room
 from packshot.server.settings import Settings
 from packshot.server.tasks.table import TASKS
@@ -47,6 +49,10 @@ class Services:
                 make the same words, sent again with the same idempotency key, another request.
         """
         task = TASKS[kind]
+        if asked.webhook and asked.webhook not in (hooks := load_hooks(self.settings.home)):
+            raise RequestError(
+                "Packshot-Webhook", f"'{asked.webhook}'", ", ".join(hooks) or "none: there are no webhooks"
+            )
         idempotency = None
         if asked.idempotency_key:
             text = canonical_json({"kind": kind, "request": dict(request if said is None else said)})
