@@ -30,7 +30,7 @@ def refuse_files(identity: str, where: str) -> Path:
     raise RequestError(where, identity, "an id that exists")
 
 
-NOTHING = Surroundings(refuse_files, frozenset({"cutout"}), None)
+NOTHING = Surroundings(refuse_files, {"matting": frozenset({"cutout"})}, None)
 
 
 _opened: list[str] = []
@@ -93,7 +93,7 @@ def hostile(path: Path) -> list[str]:
 
 
 def test_every_text_parameter_is_known() -> None:
-    assert set(TEXTS) == PLAIN | set(PICTURES) | PACKS | MODELS | CLOSED
+    assert set(TEXTS) == PLAIN | set(PICTURES) | set(PACKS) | MODELS | CLOSED
     with pytest.raises(RequestError, match="file on the server"):
         resolved("shadow", {"newcomer": "x"}, NOTHING)
 
@@ -134,7 +134,7 @@ def test_the_watch_sees_what_an_operation_opens(secret: Path) -> None:
 def test_ids_lead_to_files(name: str, tmp_path: Path) -> None:
     operation, parameter = name.split(".")
     identity, prefix = "asset_" + "0" * 31, PICTURES[name]
-    around = Surroundings(lambda one, where: tmp_path / f"{one}.png", frozenset(), None)
+    around = Surroundings(lambda one, where: tmp_path / f"{one}.png", {}, None)
     for said in {identity, f"{prefix}{identity}", f" {prefix.upper()} {identity} " if prefix else identity}:
         assert resolved(operation, {parameter: said}, around) == {parameter: f"{prefix}{tmp_path / identity}.png"}
 
@@ -160,7 +160,7 @@ def test_models_only_by_the_names_of_the_operators_folder(tmp_path: Path) -> Non
     for name in ("sd", ".hidden"):
         (tmp_path / "models" / name / "model_index.json").write_text("{}", "utf-8")
     (tmp_path / "model_index.json").write_text("{}", "utf-8")
-    around = Surroundings(refuse_files, frozenset(), tmp_path / "models")
+    around = Surroundings(refuse_files, {}, tmp_path / "models")
     assert resolved("background", {"by": "diffusers:sd"}, around) == {"by": f"diffusers:{tmp_path}/models/sd"}
     assert resolved("erase", {"by": ""}, around) == {"by": ""}
     for said in ("diffusers:no-model", "diffusers:.hidden", "diffusers:..", "diffusers:../models/sd", str(tmp_path)):

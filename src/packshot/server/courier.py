@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import sqlalchemy as sa
@@ -66,7 +67,7 @@ class Courier:
                 try:
                     taken = self._take()
                     hooks = load_hooks(self.settings.home) if taken else {}
-                    list(pool.map(lambda one: self._deliver(one, hooks), taken))
+                    list(pool.map(partial(self._deliver, hooks=hooks), taken))
                 except PackshotError as error:
                     _log.error("webhooks wait: %s", error)
                     self._stop.wait(1.0)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from packshot.server.settings import Settings
 from packshot.server.tasks.desk import Desk, stem_of
 from packshot.server.tasks.generate import MEDIA_TYPES
 from packshot.server.tasks.interface import Context, Outcome, file_of
+from packshot.server.tasks.packs import installed
 from packshot.server.tasks.references import Surroundings, resolved
 
 MOST_STEPS, MOST_COLOURS = 40, 24
@@ -100,12 +101,12 @@ def certificate_asset(document: Mapping[str, Any], picture: NewAsset) -> NewAsse
     return NewAsset("file", f"{picture.name}.certificate.json", "application/json", data, details=details)
 
 
-def surroundings(settings: Settings, open_asset: Any) -> Surroundings:
+def surroundings(settings: Settings, open_asset: Callable[[str, str], Path]) -> Surroundings:
     """What steps may name on this server."""
-    from packshot.packs import available, open_pack
-
-    packs = frozenset(name for name, folder in available().items() if open_pack(folder).kind == "matting")
-    return Surroundings(open_asset, packs, settings.diffusers)
+    packs: dict[str, set[str]] = {}
+    for name, pack in installed().items():
+        packs.setdefault(pack.kind, set()).add(name)
+    return Surroundings(open_asset, {kind: frozenset(names) for kind, names in packs.items()}, settings.diffusers)
 
 
 def _asked(request: Mapping[str, Any]) -> list[tuple[str, dict[str, Any]]]:

@@ -6,7 +6,7 @@ import inspect
 import re
 from typing import Any
 
-from packshot.server.tasks.references import PICTURES, Surroundings, offered
+from packshot.server.tasks.references import PACKS, PICTURES, Surroundings, offered
 
 TYPES = {str: "string", float: "number", int: "integer", bool: "boolean"}
 
@@ -39,14 +39,19 @@ _ARGUMENT = re.compile(r"^    (\w+): (.*)$")
 
 
 def described(around: Surroundings) -> list[dict[str, Any]]:
-    """Every operation, in the order of the table.
+    """Every operation, in the order of the table, but for those that need a pack of a kind that is not installed.
 
     Raises:
         MissingExtraError: OpenCV is not installed.
     """
     from packshot.editing.operations import OPERATIONS
 
-    return [_operation(name, around) for name in OPERATIONS]
+    lacking = {name.partition(".")[0] for name in PACKS if not _packs(name, around)}
+    return [_operation(name, around) for name in OPERATIONS if name not in lacking]
+
+
+def _packs(parameter: str, around: Surroundings) -> frozenset[str]:
+    return around.packs.get(PACKS[parameter], frozenset())
 
 
 def _operation(name: str, around: Surroundings) -> dict[str, Any]:
@@ -73,7 +78,7 @@ def _operation(name: str, around: Surroundings) -> dict[str, Any]:
 def _parameter(operation: str, parameter: Any, docs: str, around: Surroundings) -> dict[str, Any]:
     name = f"{operation}.{parameter.name}"
     low, high = BOUNDS.get(name, (None, None))
-    choices = tuple(sorted(around.packs)) if name == "cutout.pack" else CHOICES.get(name)
+    choices = tuple(sorted(_packs(name, around))) if name in PACKS else CHOICES.get(name)
     return {
         "name": parameter.name,
         "type": TYPES[parameter.kind],

@@ -29,7 +29,12 @@ PICTURES = {
 }  # fmt: skip
 """May be a picture: the word before its id."""
 
-PACKS, MODELS = frozenset({"cutout.pack"}), frozenset({"background.by", "erase.by"})
+PACKS = {"cutout.pack": "matting", "view.pack": "view"}
+"""Name an installed pack of that kind."""
+
+MODELS = frozenset({"background.by", "erase.by"})
+"""Name a diffusers pipeline of the operator's."""
+
 CLOSED = frozenset({"text.font", "badge.font"})
 """Files of the server's that clients can't choose."""
 
@@ -47,12 +52,12 @@ class Surroundings:
 
     Attributes:
         file_of: a file with the content of an asset; raises RequestError where there is none of that id.
-        packs: names of those installed.
+        packs: names of those installed, by kind.
         models: the operator's folder of diffusers pipelines; None where clients may use none.
     """
 
     file_of: Callable[[str, str], Path]
-    packs: frozenset[str]
+    packs: Mapping[str, frozenset[str]]
     models: Path | None
 
 
@@ -85,8 +90,9 @@ def _resolved(name: str, said: str, around: Surroundings) -> str:
     if name in PICTURES:
         return _picture_or_words(name, said.strip(), around)
     if name in PACKS:
-        if said not in around.packs:
-            raise RequestError(name, _short(said), ", ".join(sorted(around.packs)))
+        known = around.packs.get(PACKS[name], frozenset())
+        if said not in known:
+            raise RequestError(name, _short(said), ", ".join(sorted(known)) or f"none: no pack of kind {PACKS[name]}")
         return said
     if name in MODELS:
         return said and _MODEL + str(_model(name, said.strip(), around.models))
