@@ -119,5 +119,5 @@ async def verify_picture(request: Request, server: Server, asking: Asking, respo
     """A job whose `result` says what the picture tells of itself, and whether its certificate holds."""
     body = await read_body(request, VerifyIn, VERIFY_FORM, server, asking)
     wanted = await asyncio.to_thread(verify.understood, body.value.model_dump(), server.assets)
-    job, new = await asyncio.to_thread(server.submit, "verification", wanted, asking, body.said)
+    job, new = await asyncio.to_thread(server.submit, "verify", wanted, asking, body.said)
     return await answered(server, job, new, asking, response)

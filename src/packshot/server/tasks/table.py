@@ -11,6 +11,6 @@ TASKS: dict[str, Task] = {
         Task("generation", "quick", generate.generate, generate.expected_seconds, generate.warm),
         Task("edit", "quick", edit.edit, edit.expected_seconds),
         Task("check", "quick", check.check, check.expected_seconds),
-        Task("verification", "quick", verify.verify, verify.expected_seconds),
+        Task("verify", "quick", verify.verify, verify.expected_seconds),
     )
 }
