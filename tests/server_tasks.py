@@ -23,9 +23,14 @@ class FakeContext:
     assets: Assets
     job_id: str = "job_test"
     told: list[tuple[float, float, str]] = field(default_factory=list)
+    stop_after: tuple[int, Exception] | None = None
 
     def progress(self, done: float, total: float, stage: str = "") -> None:
         self.told.append((done, total, stage))
+
+    def look(self) -> None:
+        if self.stop_after is not None and len(self.told) >= self.stop_after[0]:
+            raise self.stop_after[1]
 
     def keep(self, data: bytes, name: str = "photo.jpg", media_type: str = "image/jpeg", **more: Any) -> str:
         """The id of a new asset."""

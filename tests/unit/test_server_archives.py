@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from packshot.errors import InputError
-from packshot.server.archives import Limits, is_zip, packed, unpack
+from packshot.server.archives import Limits, is_zip, packed, unpack, weigh
 
 ROOMY = Limits(100, 1_000_000)
 
@@ -36,8 +36,8 @@ def link(name: str) -> zipfile.ZipInfo:
 
 
 def test_plain_archives_are_unpacked(tmp_path: Path) -> None:
-    stream = archive(("a.jpg", b"1"), ("图/鞋.jpg", b"22"), ("t/t.csv", b"3"), ("notes.txt", b"4"), ("__MACOSX/a.jpg", b"5"),
-                     (".b.jpg", b"6"), ("empty/", b""))  # fmt: skip
+    stream = archive(("a.jpg", b"1"), ("图/鞋.jpg", b"22"), ("t/t.csv", b"3"), ("notes.txt", b"4"),
+                     ("__MACOSX/a.jpg", b"5"), (".b.jpg", b"6"), ("empty/", b""))  # fmt: skip
     assert is_zip(stream) and unpacked(stream, tmp_path) == ["a.jpg", "图/鞋.jpg", "t/t.csv"]
     found = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
     assert found == {"a.jpg": b"1", "图/鞋.jpg": b"22", "t/t.csv": b"3"}
@@ -128,3 +128,15 @@ def test_packing_comes_in_pieces_and_is_read_back(tmp_path: Path) -> None:
     with zipfile.ZipFile(io.BytesIO(b"".join(pieces))) as made:
         assert made.testzip() is None and made.namelist() == ["a/鞋.jpg", "big.bin"]
         assert made.read("a/鞋.jpg") == b"one" and len(made.read("big.bin")) == 3_000_000
+
+
+def test_workbooks_are_weighed_before_another_program_opens_them() -> None:
+    weigh(archive(("[Content_Types].xml", b"1"), ("xl/sheet1.xml", bytes(100))), Limits(2, 200), "table")
+    for stream, said in (
+        (archive(("xl/sheet1.xml", bytes(3_000_000))), "3 MB"),
+        (archive(*((f"{n}", b"") for n in range(3))), "3 parts"),
+        (archive(("../x", b"")), "name"),
+        (io.BytesIO(b"PK\x03\x04"), "damaged"),
+    ):
+        with pytest.raises(InputError, match=said):
+            weigh(stream, Limits(2, 1_000_000), "table")

@@ -89,6 +89,21 @@ def unpack(stream: BinaryIO, into: Path, limits: Limits, wanted: Callable[[str],
     return [name for name, _ in chosen]
 
 
+def weigh(stream: BinaryIO, limits: Limits, where: str) -> None:
+    """Look at an archive that another program will read, a workbook for instance; errors are those of `unpack`."""
+    try:
+        _refuse_long_index(stream, limits, where)
+        with zipfile.ZipFile(stream) as archive:
+            rows = archive.infolist()
+    except _DAMAGED as error:
+        raise InputError(where, f"a damaged ZIP ({str(error)[:80]})", _PLAIN) from None
+    for row in rows:
+        _refuse_odd(row, _name(row), where)
+    if len(rows) > limits.files or (stated := sum(row.file_size for row in rows)) > limits.bytes:
+        got = f"{len(rows):,} parts" if len(rows) > limits.files else _megabytes(stated)
+        raise InputError(where, got, f"at most {limits.files:,} parts and {_megabytes(limits.bytes)}")
+
+
 def packed(files: Iterable[tuple[str, Path | bytes]]) -> Iterator[bytes]:
     """A ZIP of files, piece by piece; pictures are stored as they are, since they are packed already."""
     pipe = _Pipe()
@@ -118,6 +133,9 @@ class _Pipe:
         return len(data)
 
     def flush(self) -> None:
+        """Nothing to do."""
+
+    def close(self) -> None:
         """Nothing to do."""
 
     def taken(self) -> bytes:

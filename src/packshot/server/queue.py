@@ -248,6 +248,12 @@ class Queue:
         with self.database.write() as connection:
             _insist(connection.execute(_held(job).values(values)).rowcount, job)
 
+    def put_back(self, job: Job) -> None:
+        """Let another worker go on with a job, as if this one had not begun it; nothing where it is held no more."""
+        values = {"status": "queued", "worker": None, "lease": None, "version": jobs.c.version + 1}
+        with self.database.write() as connection:
+            connection.execute(_held(job).values({**values, "attempt": jobs.c.attempt - 1}))
+
     # ---- For the supervisor -------------------------------------------------------------------------------------
 
     def reap(self, workers: Iterable[str] = ()) -> list[str]:

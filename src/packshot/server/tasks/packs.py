@@ -6,7 +6,7 @@ import logging
 import os
 from pathlib import Path
 
-from packshot.errors import PackError
+from packshot.errors import PackError, RequestError
 from packshot.packs import SEARCH_VARIABLE, Pack, available, open_pack
 
 FOLDER = "packs"
@@ -31,3 +31,14 @@ def installed() -> dict[str, Pack]:
         except PackError as error:
             _log.warning("%s", error)
     return found
+
+
+def plain_pack(name: str) -> str:
+    """The name of a pack, which is no path.
+
+    Raises:
+        RequestError: it is one.
+    """
+    if "/" in name or "\\" in name or name.startswith("."):
+        raise RequestError("pack", f"'{name[:80]}'", "the name of an installed pack; GET /v1/packs lists them")
+    return name

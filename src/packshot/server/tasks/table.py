@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from packshot.server.tasks import check, edit, generate, verify
+from packshot.server.tasks import check, edit, generate, listing, verify
 from packshot.server.tasks.interface import Task
 
 TASKS: dict[str, Task] = {
@@ -12,5 +12,6 @@ TASKS: dict[str, Task] = {
         Task("edit", "quick", edit.edit, edit.expected_seconds),
         Task("check", "quick", check.check, check.expected_seconds),
         Task("verify", "quick", verify.verify, verify.expected_seconds),
+        Task("listing", "slow", listing.make, listing.expected_seconds, grace_seconds=15.0),
     )
 }
