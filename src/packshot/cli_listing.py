@@ -125,8 +125,7 @@ def listing(
                     template, backend, pack)  # fmt: skip
     job, lines = prepare(wanted)
     processes = workers or cores()
-    if not as_json:
-        typer.echo("\n".join(lines), err=True)
+    typer.echo("\n".join(lines), err=True)
     if dry_run:
         _tell_plan(foreseen(job, workers=processes, only_failures=only_failures), as_json)
         return
