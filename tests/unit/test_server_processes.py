@@ -99,9 +99,7 @@ def test_a_stopped_job_leaves_nothing_behind(
     assert all_gone(sleeper) and (sleeper / "saved").exists() is bool(patience)
 
 
-def test_one_that_does_not_listen_is_killed(
-    job: FakeContext, sleeper: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_does_not_listen_is_killed(job: FakeContext, sleeper: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write(sleeper, deaf=True)
     monkeypatch.setattr(subprocess, "Popen", start)
     job.stop_after = (1, CancelledJobError("x"))
@@ -146,7 +144,9 @@ child.wait()
 
 
 def test_one_whose_parent_was_never_there_ends_at_once() -> None:
-    done = subprocess.run([sys.executable, "-m", "packshot.server.child", "1", "models"], capture_output=True, timeout=60)
+    done = subprocess.run(
+        [sys.executable, "-m", "packshot.server.child", "1", "models"], capture_output=True, timeout=60
+    )
     assert done.returncode == 1 and not done.stdout
 
 

@@ -11,7 +11,7 @@ from fastapi.staticfiles import StaticFiles
 
 from packshot import __version__
 from packshot.server import problems
-from packshot.server.api import assets, checks, document, edits, generations, jobs, listings, operations
+from packshot.server.api import assets, checks, document, edits, generations, jobs, listings, operations, trainings
 from packshot.server.api.services import Services
 from packshot.server.assets import Assets
 from packshot.server.courier import Courier
@@ -19,6 +19,7 @@ from packshot.server.database import Database
 from packshot.server.queue import Queue
 from packshot.server.settings import Settings
 from packshot.server.supervisor import Supervisor
+from packshot.server.tasks.packs import use_own_packs
 from packshot.server.waiting import Watch
 
 DESCRIPTION = """Product pictures from words and photos, checked and labelled for marketplaces. Work is done by jobs:
@@ -32,6 +33,7 @@ def create_app(settings: Settings) -> FastAPI:
         PackshotError: the database can't be used.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
+    use_own_packs(settings.home)
     database = Database(settings.database_url)
     database.migrate()
     queue = Queue(database)
@@ -55,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = Services(settings, database, queue, Assets(database, settings.home), watch)
     app.state.supervisor = supervisor
     problems.install(app)
-    for room in (generations, edits, checks, listings, jobs, assets, operations):
+    for room in (generations, edits, checks, listings, trainings, jobs, assets, operations):
         app.include_router(room.router)
     document.install(app)
     app.mount("/", StaticFiles(directory=str(resources.files("packshot.server").joinpath("page")), html=True))

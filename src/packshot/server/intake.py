@@ -16,6 +16,7 @@ from packshot.server.problems import ProblemError
 from packshot.server.settings import Settings
 
 TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".jsonl", ".ndjson", ".parquet")
+_METADATA = ("metadata.csv", "metadata.jsonl")
 _PIECE = 1 << 20
 _LONGEST_NAME = 200
 _MOST_OF_A_WORKBOOK = Limits(2_000, 400_000_000)
@@ -76,6 +77,33 @@ def keep_archive(
     if not unpack(upload.file, folder, limits, wanted, where):
         raise InputError(where, "a ZIP without a picture", "pictures, at any depth")
     return digest
+
+
+def keep_catalogue(upload: UploadFile, folder: Path, settings: Settings) -> str:
+    """Unpack a catalogue to train on: pictures, and one table that names them; the ZIP's sha256.
+
+    A single table of another name becomes `metadata.csv` or `metadata.jsonl` in its place.
+
+    Raises:
+        ProblemError: too large.
+        InputError: no ZIP, one that is not acceptable, or without a table.
+    """
+    folder.mkdir()
+    if not is_zip(upload.file):
+        raise InputError("catalogue", "another kind of file", "a ZIP of pictures and a table, metadata.csv")
+    digest = keep_archive(upload, folder, settings, "catalogue", lambda name: is_picture(name) or _is_table(name))
+    tables = [path for path in sorted(folder.rglob("*")) if _is_table(path.name)]
+    if any(path.name in _METADATA for path in tables):
+        return digest
+    if len(tables) != 1:
+        got = "several tables" if tables else "no table"
+        raise InputError("catalogue", got, "one, called metadata.csv, that names the pictures")
+    tables[0].rename(tables[0].with_name(f"metadata{tables[0].suffix.casefold()}"))
+    return digest
+
+
+def _is_table(name: str) -> bool:
+    return name.casefold().endswith((".csv", ".jsonl"))
 
 
 def is_picture(name: str) -> bool:
