@@ -58,7 +58,7 @@ def test_a_catalogue_becomes_a_pack_that_draws(api: RunningServer) -> None:
     assert job["result"]["pack"] == "our-shop" and job["result"]["step"] == 6 and job["result"]["kept"] >= 4
     url = f"/v1/trainings/{job['id']}"
     training = api.http.get(url).json()
-    assert training["resumable"] and training["step"] == 6 and training["prepared"]["read"] == 12
+    assert training["resumable"] and training["step"] == 6 and training["prepared"]["rows"] == 12
     curve = api.http.get(f"{url}/curve").json()
     assert "loss" in curve["names"] and [p["step"] for p in curve["points"] if "loss" in p] == [2, 4, 6]
     assert [p["step"] for p in api.http.get(f"{url}/curve", params={"after": 4}).json()["points"] if "loss" in p] == [6]

@@ -16,6 +16,7 @@ from packshot.errors import InputError, MissingExtraError, PackshotError
 from packshot.server.queue import BusyError, ReusedKeyError
 
 MEDIA_TYPE = "application/problem+json"
+OPENAI_PATHS = ("/v1/images/", "/v1/models")
 _log = logging.getLogger("packshot.server")
 _TITLES = {
     400: "Bad request", 401: "No valid key", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
@@ -118,7 +119,9 @@ def install(app: FastAPI) -> None:
 
 
 def answer(request: Request, error: ProblemError) -> JSONResponse:
-    """The problem document of an error."""
+    """The problem document of an error; in OpenAI's form where its clients ask."""
+    if request.url.path.startswith(OPENAI_PATHS):
+        return _as_openai(error)
     document = {
         "type": f"urn:packshot:problem:{error.code}",
         "title": _TITLES.get(error.status, "Error"),
@@ -129,6 +132,17 @@ def answer(request: Request, error: ProblemError) -> JSONResponse:
         **error.more,
     }
     return JSONResponse(document, error.status, error.headers, MEDIA_TYPE)
+
+
+def _as_openai(error: ProblemError) -> JSONResponse:
+    """As OpenAI's API says it: one status for all that is wrong with a request."""
+    status = 400 if error.status in (409, 415, 422) else error.status
+    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    kind = kinds.get(status, "invalid_request_error" if status < 500 else "server_error")
+    faults = error.more.get("faults") or [{}]
+    param = error.more.get("where") or str(faults[0].get("where", "")).removeprefix("body.") or None
+    document = {"message": error.detail, "type": kind, "param": param, "code": error.code}
+    return JSONResponse({"error": document}, status, error.headers)
 
 
 def not_found(what: str) -> ProblemError:

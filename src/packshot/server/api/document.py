@@ -6,7 +6,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from packshot.server.problems import MEDIA_TYPE
+from packshot.server.problems import MEDIA_TYPE, OPENAI_PATHS
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
 _OTHERS = ("HTTPValidationError", "ValidationError")
@@ -25,8 +25,10 @@ def install(app: FastAPI) -> None:
 
 
 def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
-    for path in document["paths"].values():
+    for name, path in document["paths"].items():
         for operation in path.values():
+            if name.startswith(OPENAI_PATHS):  # they answer with 400 instead
+                operation["responses"].pop("422", None)
             for status, response in operation["responses"].items():
                 if int(status) >= 400:
                     _as_problem(response)

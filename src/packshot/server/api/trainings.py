@@ -94,7 +94,7 @@ class TrainingOut(BaseModel):
     step: int | None
     spent_minutes: float | None
     resumable: bool
-    prepared: dict[str, Any] | None = Field(description="Counts of the catalogue: read, kept, why rows were dropped.")
+    prepared: dict[str, Any] | None = Field(description="Counts of the catalogue: rows, kept, why rows were dropped.")
 
 
 class CurveOut(BaseModel):

@@ -137,7 +137,7 @@ def train(request: Mapping[str, Any], context: Context) -> Outcome:
     points, counts = curve(folder), counts_of(folder)
     last = points[-1] if points else {}
     return Outcome({
-        "pack": request["name"], "kept": counts.get("kept"), "read": counts.get("read"), "step": last.get("step"),
+        "pack": request["name"], "kept": counts.get("kept"), "rows": counts.get("rows"), "step": last.get("step"),
         "minutes": last.get("minutes"),
     })  # fmt: skip
 
