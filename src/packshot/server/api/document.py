@@ -38,7 +38,8 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _as_problem(response: dict[str, Any]) -> None:
-    content = response.get("content", {})
-    schema = content.get("application/json", {}).get("schema", {})
-    if schema == _PROBLEM or str(schema.get("$ref", "")).endswith(_OTHERS):
-        response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
+    for media in response.get("content", {}).values():
+        reference = str(media.get("schema", {}).get("$ref", ""))
+        if reference.endswith(("/Problem", *_OTHERS)):
+            response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
+            return

@@ -23,7 +23,7 @@ from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.assets import Asset, NewAsset
 from packshot.server.openai_words import Plan, plan
 from packshot.server.problems import ProblemError
-from packshot.server.queue import Job
+from packshot.server.queue import BusyError, Job
 from packshot.server.tasks import edit, generate, packs
 from packshot.server.uploads import checked_picture
 
@@ -186,10 +186,23 @@ async def edits(request: Request, server: Server, asking: Asking) -> ImagesOut:
             raise RequestError("image", "none, or several", "one picture")
         masked = mask if isinstance(mask, UploadFile) else None
         wanted = await asyncio.to_thread(_planned, server, body, image, masked, asking)
-    jobs = [await asyncio.to_thread(server.submit, "edit", one, asking) for one in wanted]
-    done = [await _done(server, job) for job, _ in jobs]
+    done = [await _edited(server, one, asking, first=number == 0) for number, one in enumerate(wanted)]
     made = [_result(job)["pictures"][0]["asset"] for job in done]
     return _shown(request, server, body, _Made(await asyncio.to_thread(_assets, server, made), None))
+
+
+async def _edited(server: Services, wanted: dict[str, Any], asking: Asked, *, first: bool) -> Job:
+    """One picture after the other; where the first was accepted, those after it wait instead of being refused."""
+    until = time.monotonic() + WAIT_SECONDS
+    while True:
+        try:
+            job, _ = await asyncio.to_thread(server.submit, "edit", wanted, asking)
+        except BusyError as error:
+            if first or time.monotonic() + error.seconds > until:
+                raise
+            await asyncio.sleep(error.seconds)
+        else:
+            return await _done(server, job)
 
 
 def _planned(server: Services, body: ImageEditsIn, image: UploadFile, mask: UploadFile | None, asking: Asked

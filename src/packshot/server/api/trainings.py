@@ -218,7 +218,7 @@ def sheet(job_id: str, name: str, server: Server) -> FileResponse:
 
 
 @router.post("/{job_id}/resume", status_code=202, summary="Go on with a training",
-             responses=documented(404, 409, 422, 429, 503))  # fmt: skip
+             responses=documented(400, 404, 409, 422, 429, 503))  # fmt: skip
 def resume(
     job_id: str, server: Server, asking: Asking, response: Response, body: Annotated[ResumeIn | None, Body()] = None
 ) -> JobOut:

@@ -8,7 +8,7 @@ import shutil
 import tomllib
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
@@ -48,6 +48,7 @@ class Offer:
     upscaler: str
     minutes: float
     generation: Mapping[str, Any]
+    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,7 +206,7 @@ def _train(request: Mapping[str, Any], folder: Path, offer: Offer) -> list[str]:
         "loop.compile": str(offer.name != "trial" and shutil.which("c++") is not None).lower(),
         "loop.sheet_minutes": f"{min(15.0, max(0.1, minutes / 8)):g}",
         **{name: f"{value:g}" if isinstance(value, float) else str(value)
-           for name, value in request["overrides"].items()},
+           for name, value in {**offer.settings, **request["overrides"]}.items()},
     }  # fmt: skip
     words = ["train", str(recipe_file(offer.recipe)), f"--data={folder / SHARDS}", f"--out={folder / RUN}"]
     return [*words, f"--max-minutes={minutes:g}", *(f"--set={name}={value}" for name, value in settings.items())]
