@@ -35,7 +35,7 @@ def test_pictures_are_drawn_and_saved(shop: Client, tmp_path: Path) -> None:
     first, second = job.assets
     assert (first.width, first.media_type, first.kind) == (64, "image/webp", "generated")
     path = first.save(tmp_path)
-    assert path.parent == tmp_path and Image.open(path).size == (64, 64) and path.read_bytes() != second.content()
+    assert path.parent == tmp_path and path.read_bytes() == first.content() != second.content()
     found = shop.assets("运动鞋", limit=1)
     assert found.items[0].id == second.id and shop.assets("运动鞋", limit=1, before=found.next or "").items[0] == first
     shop.delete(second)
@@ -75,7 +75,7 @@ def test_jobs_are_followed_by_events(shop: Client) -> None:
     assert (
         shop.wait(job).id == job.id and shop.jobs(kind=["generation"], status=["done"], limit=1).items[0].id == job.id
     )
-    with pytest.raises(ServerError):
+    with pytest.raises(ClientError):
         [*shop.follow("job_" + "0" * 31)]
 
 

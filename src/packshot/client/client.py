@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import secrets
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -17,6 +18,8 @@ Picture = Asset | File
 
 Made = TypeVar("Made")
 _WAIT = {"Prefer": "wait=30"}
+_BREAKS = 5
+"""How often a stream of events may break off, without a single event, before that is an error."""
 
 
 class Client:
@@ -128,10 +131,12 @@ class Client:
                     yield now
                     if now.ended:
                         return
+                raise ClientError(f"no more of {_id(job)}, which has not ended")
             except ClientError as error:
                 failures += 1
-                if failures > 5 or getattr(error, "status", 500) < 500:
+                if failures > _BREAKS or getattr(error, "status", 500) < 500:
                     raise
+                time.sleep(0.2 * failures)
 
     def wait(self, job: Job | str) -> Job:
         """The job once it is done.
