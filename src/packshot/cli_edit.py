@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,6 +23,7 @@ from packshot.cli_shared import (
     tell_unchecked,
     writable_folder,
 )
+from packshot.editing import telling
 from packshot.editing.operations import OPERATIONS
 from packshot.errors import MissingExtraError, RequestError
 
@@ -180,7 +181,8 @@ def _compared(edited: Path, original: Path, path: Path | None) -> dict[str, Any]
 
     document = read_certificate(certificate_path(edited) if path is None else path)
     wrong = compare(edited, original, document)
-    return {"agrees": not wrong, "disagreements": wrong, "promise": document["promise"], "proof": _proof(document)}
+    proof = telling.proof(document)
+    return {"agrees": not wrong, "disagreements": wrong, "promise": document["promise"], "proof": proof}
 
 
 def _steps(words: Sequence[tuple[str, str]]) -> list[Step]:
@@ -313,10 +315,10 @@ def _report(finished: Sequence[Finished], failures: Sequence[Failure], out: Path
         typer.echo(dump({"pictures": rows, "failures": [{"file": str(f.photo), "error": f.line} for f in failures]}))
         return
     for row in finished:
-        notes = [*row.certificate["original"]["notes"], *_models(row.certificate)]
-        typer.echo(f"{row.file}{' (was there already)' if row.skipped else ''}: {_proof(row.certificate)}")
+        notes = [*row.certificate["original"]["notes"], *telling.models(row.certificate)]
+        typer.echo(f"{row.file}{' (was there already)' if row.skipped else ''}: {telling.proof(row.certificate)}")
         if row.certificate.get("origin") is not None:
-            typer.echo(f"    {_origin(row.certificate['origin'])}")
+            typer.echo(f"    {telling.origin(row.certificate['origin'])}")
         if notes and not row.skipped:
             typer.echo(f"    {row.photo}: {'; '.join(notes)}", err=True)
     for failure in failures:
@@ -324,61 +326,6 @@ def _report(finished: Sequence[Finished], failures: Sequence[Failure], out: Path
         typer.echo(f"packshot: {'' if named else f'{failure.photo}: '}{failure.line}", err=True)
     if failures:
         typer.echo(f"packshot: {len(failures)} of the photos failed, listed in {out / 'failures.jsonl'}", err=True)
-
-
-def _origin(stated: dict[str, Any]) -> str:
-    """What the photo said of its making, and what became of its labels, in one line."""
-    kept, lost = ", ".join(stated["kept"]), ", ".join(stated["lost"])
-    parts = [f"the photo says {stated['kind']} ({stated['why']})"] if stated["kind"] else []
-    parts += [f"labels kept: {kept}"] if kept else []
-    parts += [f"lost: {lost}; packshot label sets them again"] if lost else []
-    parts += [f"its metadata is damaged: {text}" for text in stated["damaged"]]
-    return "; ".join(parts)
-
-
-def _proof(certificate: dict[str, Any]) -> str:
-    """The steps that ran and what became of the product, in one line."""
-    steps = [f"{s['op']}{' (put in)' if s['inserted'] else ''}" for s in certificate["steps"]]
-    promise, measured = certificate["promise"], certificate["measured"]
-    if not promise["promised"]:
-        proof = f"no promise ({promise['reason']})"
-    elif certificate["reduction"] is not None:
-        proof = _resampled(certificate)
-    else:
-        kept = measured["kept"]
-        proof = f"{kept['pixels'] - kept['differing']:,} of {kept['pixels']:,} kept pixels identical"
-        if certificate["measured_before_encoding"] is not None:
-            before = certificate["measured_before_encoding"]["kept"]
-            proof += f" ({before['pixels'] - before['differing']:,} before encoding)"
-    edge = f"; halo {measured['halo']['score']}" if measured and measured["halo"] else ""
-    return f"{', '.join(steps)}: {proof}{_glass(certificate)}{edge}"
-
-
-def _glass(certificate: dict[str, Any]) -> str:
-    """How much of the product no promise is about, since it is glass; nothing where none is."""
-    shares = certificate["regions"]["shares"]
-    return f"; {100 * shares['glass']:.3g} % of the product is glass and exempt" if shares["glass"] else ""
-
-
-def _models(certificate: dict[str, Any]) -> Iterator[str]:
-    """One line for each part of the picture that a model made."""
-    for model in certificate.get("models", []):
-        for part in model["parts"]:
-            (w, h), (width, height) = part["made"], part["shown"]
-            done = "reduced" if w * h > width * height else "enlarged"
-            scaled = "" if part["made"] == part["shown"] else f", {done} to {width}×{height}"
-            yield f"{model['op']} made by '{model['folder']}' ({model['pipeline']}) at {w}×{h}{scaled}"
-
-
-def _resampled(certificate: dict[str, Any]) -> str:
-    """How near the kept pixels are to the photo as it was resampled."""
-    kept, before = certificate["measured"]["kept"], certificate["measured_before_encoding"]
-    box, at = certificate["reduction"]["box"], certificate["reduction"]["at"]
-    factor = (at[2] - at[0]) / (box[2] - box[0])
-    done = f"{'reduced' if factor <= 1 else 'enlarged'} to {100 * factor:.3g} %"
-    levels = certificate["promise"]["tolerance"]
-    encoded = "" if before is None else f" before encoding, {kept['max_difference']} after it"
-    return f"{kept['pixels']:,} kept pixels within {levels} level of the photo {done}{encoded}"
 
 
 def _without_map(certificate: dict[str, Any]) -> dict[str, Any]:

@@ -146,8 +146,7 @@ def listing(
                     template, backend, pack, cert, key, algorithm,
                     guarded(safety, safety_log).choice)  # fmt: skip
     job, lines = prepare(wanted)
-    if not as_json:
-        typer.echo("\n".join(lines), err=True)
+    typer.echo("\n".join(lines), err=True)
     if dry_run:
         size = workforce.size()
         _tell_plan(foreseen(job, workers=size, only_failures=only_failures, orders=orders), as_json)

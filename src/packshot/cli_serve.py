@@ -36,6 +36,12 @@ def serve(
     producer: Annotated[
         str, typer.Option(help="Your name or code: ContentProducer of AIGC labels.", envvar="PACKSHOT_PRODUCER")
     ] = "",
+    diffusers: Annotated[
+        Path | None, typer.Option(help="Folder of diffusers pipelines that edits may name; none if left out.")
+    ] = None,
+    catalogues: Annotated[
+        Path | None, typer.Option(help="Folder of catalogues that trainings may name; none if left out.")
+    ] = None,
     replicas: Annotated[
         int, typer.Option(help="Servers on a Ray cluster, with one database and queue; 0 for one here, without Ray.")
     ] = 0,
@@ -53,7 +59,8 @@ def serve(
 
     settings = Settings(
         home=home.resolve(), database=database, assets=assets, host=host, port=port, quick_workers=workers,
-        backend=backend, pack=pack, producer=producer,
+        backend=backend, pack=pack, producer=producer, diffusers=None if diffusers is None else diffusers.resolve(),
+        catalogues=None if catalogues is None else catalogues.resolve(),
     )  # fmt: skip
     if not settings.on_loopback:
         raise RequestError("--host", host, "127.0.0.1: other addresses need keys, which are not there yet")

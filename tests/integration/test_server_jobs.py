@@ -163,7 +163,7 @@ def read(server: RunningServer, job: str) -> dict[str, Any]:
     return found
 
 
-def until(true: Any, seconds: float = 40.0) -> Any:
+def until(true: Any, seconds: float = 90.0) -> Any:
     """What a question answers at last."""
     deadline = time.monotonic() + seconds
     while not (answer := true()):

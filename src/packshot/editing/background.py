@@ -98,7 +98,7 @@ def place_in_words(to: str) -> str:
     """What `to` says of a place; empty where it is a colour, a gradient, paper or a picture."""
     kind, _, rest = to.strip().partition(":")
     words = rest.strip() if kind.lower() == "text" else to.strip()
-    named = kind.lower() in _NO_PLACES or _colour(words) is not None or _picture(words) is not None
+    named = kind.lower() in _NO_PLACES or flat_colour(words) is not None or _picture(words) is not None
     return "" if named or words.startswith("#") else words
 
 
@@ -117,7 +117,7 @@ def place_light(arguments: Mapping[str, Any], size: tuple[int, int]) -> Light | 
         return light_in(_by_model(size, **said)[0])
     to = str(arguments["to"]).strip()
     kind, _, rest = to.partition(":")
-    if kind.lower() in _NO_PLACES or _colour(to) is not None:
+    if kind.lower() in _NO_PLACES or flat_colour(to) is not None:
         return None
     if (path := _picture(to)) is not None:
         return light_in(open_picture(path, where=str(path)))
@@ -139,7 +139,7 @@ def _backdrop(to: str, alpha: Bytes, angle: float, blur: float, scale: float, se
     size = alpha.shape
     if to.lower() == "transparent":
         return None
-    if (flat := _colour(to)) is not None:
+    if (flat := flat_colour(to)) is not None:
         return np.full((*size, 3), flat, np.uint8)
     if kind.lower() == "gradient":
         return _gradient(rest, size, angle)
@@ -160,13 +160,15 @@ def _picture(to: str) -> Path | None:
     kind, _, rest = to.partition(":")
     if kind.lower() == "picture":
         return Path(rest)
+    if kind.lower() == "text":
+        return None
     try:
         return Path(to) if to.lower().endswith(PICTURE_SUFFIXES) or Path(to).is_file() else None
     except (OSError, ValueError):  # words may be too long for a path
         return None
 
 
-def _colour(text: str) -> Bytes | None:
+def flat_colour(text: str) -> Bytes | None:
     """(3,) sRGB of a hex code, or of a word that is a colour and nothing else; pure white for `white`."""
     if text.lower() in ("white", "白", "白色", "纯白"):
         return np.array([255, 255, 255], np.uint8)
@@ -180,7 +182,7 @@ def _colour(text: str) -> Bytes | None:
 
 
 def _wanted(text: str, where: str) -> Bytes:
-    colour = _colour(text.strip())
+    colour = flat_colour(text.strip())
     if colour is None:
         raise RequestError(where, f"'{text.strip()}'", "a colour as #rrggbb or its name")
     return colour

@@ -11,13 +11,26 @@ from fastapi.staticfiles import StaticFiles
 
 from packshot import __version__
 from packshot.server import problems
-from packshot.server.api import assets, generations, jobs, operations
+from packshot.server.api import (
+    assets,
+    checks,
+    document,
+    edits,
+    generations,
+    images,
+    jobs,
+    listings,
+    operations,
+    trainings,
+)
 from packshot.server.api.services import Services
 from packshot.server.assets import Assets
+from packshot.server.courier import Courier
 from packshot.server.database import Database
 from packshot.server.queue import Queue
 from packshot.server.settings import Settings
 from packshot.server.supervisor import Supervisor
+from packshot.server.tasks.packs import use_own_packs
 from packshot.server.waiting import Watch
 
 DESCRIPTION = """Product pictures from words and photos, checked and labelled for marketplaces. Work is done by jobs:
@@ -31,6 +44,7 @@ def create_app(settings: Settings) -> FastAPI:
         PackshotError: the database can't be used.
     """
     settings.home.mkdir(parents=True, exist_ok=True)
+    use_own_packs(settings.home)
     database = Database(settings.database_url)
     database.migrate()
     queue = Queue(database)
@@ -40,19 +54,22 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         watch.start()
         supervisor.start()
+        courier.start()
         try:
             yield
         finally:
             await watch.stop()
+            courier.stop()
             supervisor.stop()
             database.close()
 
     app = FastAPI(title="packshot", version=__version__, description=DESCRIPTION, lifespan=lifespan)
-    watch = Watch(queue)
+    watch, courier = Watch(queue), Courier(settings, database, jobs.document_of)
     app.state.services = Services(settings, database, queue, Assets(database, settings.home, settings.assets), watch)
     app.state.supervisor = supervisor
     problems.install(app)
-    for room in (generations, jobs, assets, operations):
+    for room in (generations, edits, checks, listings, trainings, images, jobs, assets, operations):
         app.include_router(room.router)
+    document.install(app)
     app.mount("/", StaticFiles(directory=str(resources.files("packshot.server").joinpath("page")), html=True))
     return app

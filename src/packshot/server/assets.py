@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,7 +48,7 @@ class Asset:
 
 @dataclass(frozen=True, slots=True)
 class NewAsset:
-    """A file to keep; see `Asset`."""
+    """A file to keep; see `Asset`. Its id is known before it is kept, so that results and details can name it."""
 
     kind: str
     name: str
@@ -57,6 +58,7 @@ class NewAsset:
     words: str = ""
     details: Mapping[str, Any] | None = None
     owner: str = "local"
+    id: str = field(default_factory=partial(new_id, "asset"))
 
 
 _FIELDS = tuple(assets.c[name] for name in Asset.__slots__)
@@ -80,7 +82,7 @@ class Assets:
         """Record a file, in a transaction of the caller's."""
         width, height = new.size or (None, None)
         row: dict[str, Any] = {
-            "id": new_id("asset"), "kind": new.kind, "sha256": self.store(new.data), "media_type": new.media_type,
+            "id": new.id, "kind": new.kind, "sha256": self.store(new.data), "media_type": new.media_type,
             "name": new.name[-200:], "bytes": len(new.data), "width": width, "height": height, "words": new.words,
             "details": dict(new.details or {}), "job_id": job_id, "owner": new.owner, "created": time.time(),
             "favourite": False,

@@ -29,12 +29,15 @@ class Guard:
         seconds: that it may take.
         bytes_limit: of resident memory of the process.
         quit_process: ends the process at once; for tests.
+        grace_seconds: for the job to notice that it was cancelled.
     """
 
     def __init__(
-        self, queue: Queue, job: Job, seconds: float, bytes_limit: int, quit_process: Callable[[int], Any] = os._exit
-    ) -> None:
+        self, queue: Queue, job: Job, seconds: float, bytes_limit: int,
+        quit_process: Callable[[int], Any] = os._exit, grace_seconds: float | None = None,
+    ) -> None:  # fmt: skip
         self.queue, self.job, self.seconds, self.bytes_limit = queue, job, seconds, bytes_limit
+        self.grace_seconds = GRACE_SECONDS if grace_seconds is None else grace_seconds
         self.cancelled, self._cancelled_at = threading.Event(), 0.0
         self._quit, self._over = quit_process, threading.Event()
         self._thread = threading.Thread(target=self._watch, name=f"guard of {job.id}", daemon=True)
@@ -66,7 +69,7 @@ class Guard:
 
     def _over_limit(self, seconds: float) -> tuple[Status, dict[str, Any]] | None:
         """How the job is to end now, if it is."""
-        if self.cancelled.is_set() and time.monotonic() - self._cancelled_at > GRACE_SECONDS:
+        if self.cancelled.is_set() and time.monotonic() - self._cancelled_at > self.grace_seconds:
             return "cancelled", {"code": "cancelled", "detail": "cancelled"}
         if seconds > self.seconds:
             detail = f"it ran longer than the {self.seconds:g} s that such jobs may take"

@@ -6,7 +6,7 @@ import re
 import secrets
 import time
 
-_FORM = re.compile(r"(?P<kind>job|asset|key)_[0-9a-f]{11}[0-9a-f]{20}")
+_FORM = re.compile(r"(?P<kind>job|asset|key|delivery|listing|training)_[0-9a-f]{11}[0-9a-f]{20}")
 
 
 def new_id(kind: str) -> str:

@@ -9,18 +9,55 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from packshot.errors import InputError, MissingExtraError, PackshotError
 from packshot.server.queue import BusyError, ReusedKeyError
 
 MEDIA_TYPE = "application/problem+json"
+OPENAI_PATHS = ("/v1/images/", "/v1/models")
 _log = logging.getLogger("packshot.server")
 _TITLES = {
     400: "Bad request", 401: "No valid key", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
     409: "Conflict", 413: "Too large", 415: "Unsupported media type", 422: "Not acceptable as it stands",
     429: "Too much at once", 500: "A bug", 503: "Not ready",
 }  # fmt: skip
+
+
+class Problem(BaseModel):
+    """An error as a document (RFC 9457)."""
+
+    type: str = Field(examples=["urn:packshot:problem:refused"])
+    title: str
+    status: int
+    code: str = Field(description="For programs; stays the same.", examples=["refused"])
+    detail: str = Field(description="One line for people.", examples=["size: got 9,999; accepted: 64 to 2,048"])
+    request_id: str | None = Field(description="Under which the server's log has it.")
+    where: str | None = Field(None, description="The parameter that is at fault.")
+    got: str | None = None
+    accepted: str | None = None
+    faults: list[dict[str, Any]] | None = Field(None, description="Of a body that has another form: each of them.")
+
+
+_WHEN = {
+    400: "The body can't be read.", 404: "There is none of that id.", 409: "It is not in the state for that.",
+    413: "A file has more bytes than this server takes.", 415: "A file is not what it should be, by its content.",
+    422: "Something in the request is not acceptable; the detail says what, and what is.",
+    429: "More is waiting than can be begun in time; `Retry-After` says when to try again.",
+    503: "Something is not installed, or not ready yet.",
+}  # fmt: skip
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: the problems that it answers with."""
+    found: dict[int | str, dict[str, Any]] = {
+        status: {"model": Problem, "description": _WHEN[status]} for status in statuses
+    }
+    if 429 in found:
+        seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait."}
+        found[429]["headers"] = {"Retry-After": seconds}
+    return found
 
 
 class ProblemError(Exception):
@@ -82,7 +119,9 @@ def install(app: FastAPI) -> None:
 
 
 def answer(request: Request, error: ProblemError) -> JSONResponse:
-    """The problem document of an error."""
+    """The problem document of an error; in OpenAI's form where its clients ask."""
+    if request.url.path.startswith(OPENAI_PATHS):
+        return _as_openai(error)
     document = {
         "type": f"urn:packshot:problem:{error.code}",
         "title": _TITLES.get(error.status, "Error"),
@@ -93,6 +132,17 @@ def answer(request: Request, error: ProblemError) -> JSONResponse:
         **error.more,
     }
     return JSONResponse(document, error.status, error.headers, MEDIA_TYPE)
+
+
+def _as_openai(error: ProblemError) -> JSONResponse:
+    """As OpenAI's API says it: one status for all that is wrong with a request."""
+    status = 400 if error.status in (409, 415, 422) else error.status
+    kinds = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+    kind = kinds.get(status, "invalid_request_error" if status < 500 else "server_error")
+    faults = error.more.get("faults") or [{}]
+    param = error.more.get("where") or str(faults[0].get("where", "")).removeprefix("body.") or None
+    document = {"message": error.detail, "type": kind, "param": param, "code": error.code}
+    return JSONResponse({"error": document}, status, error.headers)
 
 
 def not_found(what: str) -> ProblemError:

@@ -17,7 +17,7 @@ from sqlalchemy.engine import Connection, RowMapping
 
 from packshot.server.database import Database
 from packshot.server.ids import new_id
-from packshot.server.tables import idempotency, jobs
+from packshot.server.tables import deliveries, idempotency, jobs
 
 Status = Literal["queued", "running", "done", "failed", "cancelled"]
 ENDED = ("done", "failed", "cancelled")
@@ -157,6 +157,9 @@ class Queue:
                 key, digest = new.idempotency
                 values = {"owner": new.owner, "key": key, "sha256": digest, "job_id": identity, "created": now}
                 connection.execute(idempotency.insert().values(values))
+            if new.webhook:
+                row = {"id": new_id("delivery"), "job_id": identity, "hook": new.webhook, "due": now, "tries": 0}
+                connection.execute(deliveries.insert().values({**row, "error": ""}))
             return _one(connection, identity), True
 
     def get(self, identity: str) -> Job | None:
@@ -244,6 +247,12 @@ class Queue:
         values = {"status": status, "error": dict(error), **_ended()}
         with self.database.write() as connection:
             _insist(connection.execute(_held(job).values(values)).rowcount, job)
+
+    def put_back(self, job: Job) -> None:
+        """Let another worker go on with a job, as if this one had not begun it; nothing where it is held no more."""
+        values = {"status": "queued", "worker": None, "lease": None, "version": jobs.c.version + 1}
+        with self.database.write() as connection:
+            connection.execute(_held(job).values({**values, "attempt": jobs.c.attempt - 1}))
 
     # ---- For the supervisor -------------------------------------------------------------------------------------
 

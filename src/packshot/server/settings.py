@@ -30,9 +30,13 @@ class Settings:
         slow_job_seconds: a slow one.
         job_bytes: resident memory of a worker; beyond it, its job is stopped.
         upload_bytes: the largest file that is taken.
+        archive_bytes: the largest ZIP of photos or of a catalogue, packed and unpacked.
+        slow_job_bytes: memory of a slow job's processes; 0 for four fifths of the machine's.
         backend: that draws.
         pack: of it, where a request names none.
         producer: ContentProducer of AIGC labels.
+        diffusers: folder of diffusers pipelines that clients may name in edits; None for none.
+        catalogues: folder of folders that clients may name for trainings; None for none.
     """
 
     home: Path
@@ -48,9 +52,13 @@ class Settings:
     slow_job_seconds: float = 86_400.0
     job_bytes: int = 3_000 * MEGABYTE
     upload_bytes: int = 60 * MEGABYTE
+    archive_bytes: int = 2_000 * MEGABYTE
+    slow_job_bytes: int = 0
     backend: str = "embedded"
     pack: str = "base"
     producer: str = ""
+    diffusers: Path | None = None
+    catalogues: Path | None = None
 
     def __post_init__(self) -> None:
         """Check what can be out of range.
@@ -73,6 +81,12 @@ class Settings:
     def quick_processes(self) -> int:
         """One for each core, unless said otherwise."""
         return self.quick_workers or cores()
+
+    @property
+    def slow_bytes(self) -> int:
+        """Memory that a slow job's processes may take."""
+        pages = os.sysconf("SC_PHYS_PAGES") if "SC_PHYS_PAGES" in os.sysconf_names else 0
+        return self.slow_job_bytes or (pages * os.sysconf("SC_PAGE_SIZE") * 4 // 5) or 3 * self.job_bytes
 
     @property
     def on_loopback(self) -> bool:

@@ -90,3 +90,18 @@ workers = sa.Table(
     sa.Column("beat", sa.Float, nullable=False),
     sa.Column("ready", sa.Boolean, nullable=False),
 )
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("id", sa.String(40), primary_key=True),
+    sa.Column("job_id", sa.String(40), nullable=False),
+    sa.Column("hook", sa.String(80), nullable=False),
+    sa.Column("due", sa.Float),
+    sa.Column("tries", sa.Integer, nullable=False),
+    sa.Column("delivered", sa.Float),
+    sa.Column("error", sa.String(200), nullable=False),
+    sa.Index("deliveries_due", "due"),
+    sa.Index("deliveries_job", "job_id"),
+)
+"""Ends of jobs to tell a webhook: recorded with the job, due from its end on, null once told or given up."""

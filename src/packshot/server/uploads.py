@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import PurePosixPath
 from typing import BinaryIO
@@ -28,11 +29,36 @@ def checked_picture(stream: BinaryIO, name: str, most_bytes: int, owner: str) ->
         ProblemError: too many bytes, or none.
         InputError: no picture, or one with too many pixels, by its content.
     """
-    data = stream.read(most_bytes + 1)
-    if len(data) > most_bytes:
-        raise ProblemError(413, "too_large", f"the file has more than {most_bytes / 1e6:,.0f} MB")
-    shown = _ODD.sub("_", PurePosixPath(name.replace("\\", "/")).name)[-120:] or "picture"
+    data, shown = _limited(stream, most_bytes), plain_name(name)
     size = picture_size(data, where=shown)
     with opened(data, shown) as image:
         media_type = Image.MIME.get(image.format or "", "application/octet-stream")
     return NewAsset("upload", shown, media_type, data, size, shown.casefold(), {}, owner)
+
+
+def checked_document(stream: BinaryIO, name: str, most_bytes: int, owner: str) -> NewAsset:
+    """An upload that is a JSON object, such as a certificate, as an asset; arguments are those of `checked_picture`.
+
+    Raises:
+        ProblemError: too many bytes, or no JSON object.
+    """
+    data, shown = _limited(stream, most_bytes), plain_name(name)
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError):
+        document = None
+    if not isinstance(document, dict):
+        raise ProblemError(415, "refused", f"{shown}: got no JSON object; accepted: one, such as a certificate")
+    return NewAsset("file", shown, "application/json", data, words=shown.casefold(), owner=owner)
+
+
+def plain_name(name: str) -> str:
+    """The last part of a name as a client gives it, without odd characters."""
+    return _ODD.sub("_", PurePosixPath(name.replace("\\", "/")).name)[-120:] or "picture"
+
+
+def _limited(stream: BinaryIO, most_bytes: int) -> bytes:
+    data = stream.read(most_bytes + 1)
+    if len(data) > most_bytes:
+        raise ProblemError(413, "too_large", f"the file has more than {most_bytes / 1e6:,.0f} MB")
+    return data

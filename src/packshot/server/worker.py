@@ -18,7 +18,7 @@ from packshot.server.guard import Guard
 from packshot.server.queue import Job, LostError, Queue
 from packshot.server.settings import Settings
 from packshot.server.tables import workers
-from packshot.server.tasks.interface import CancelledJobError, Context, Outcome
+from packshot.server.tasks.interface import CancelledJobError, Context, InterruptedJobError, Outcome
 from packshot.server.tasks.table import TASKS
 
 IDLE_SECONDS = 0.02
@@ -31,15 +31,24 @@ _log = logging.getLogger("packshot.worker")
 class JobContext:
     """A job's `Context` in a worker."""
 
-    def __init__(self, settings: Settings, assets: Assets, queue: Queue, job: Job, guard: Guard) -> None:
+    def __init__(
+        self, settings: Settings, assets: Assets, queue: Queue, job: Job, guard: Guard, stopping: threading.Event
+    ) -> None:
         self.settings, self.assets, self.job_id = settings, assets, job.id
-        self._queue, self._job, self._guard = queue, job, guard
+        self._queue, self._job, self._guard, self._stopping = queue, job, guard, stopping
 
     def progress(self, done: float, total: float, stage: str = "") -> None:
         """See `Context.progress`."""
         if self._guard.cancelled.is_set():
             raise CancelledJobError(self.job_id)
         self._queue.progress(self._job, done, total, stage)
+
+    def look(self) -> None:
+        """See `Context.look`."""
+        if self._guard.cancelled.is_set():
+            raise CancelledJobError(self.job_id)
+        if self._stopping.is_set():
+            raise InterruptedJobError(self.job_id)
 
 
 def main(settings: Settings, name: str, lane: str) -> None:
@@ -67,16 +76,27 @@ def main(settings: Settings, name: str, lane: str) -> None:
         if job is None:
             stopping.wait(IDLE_SECONDS)
         else:
-            do(job, settings, queue, assets)
+            do(job, settings, queue, assets, stopping)
 
 
-def do(job: Job, settings: Settings, queue: Queue, assets: Assets) -> None:
-    """Do one job and record its end, unless it was taken away meanwhile."""
+def do(job: Job, settings: Settings, queue: Queue, assets: Assets, stopping: threading.Event | None = None) -> None:
+    """Do one job and record its end, unless it was taken away meanwhile.
+
+    Args:
+        job: held by this worker.
+        settings: of the server.
+        queue: of the job.
+        assets: where what it makes is kept.
+        stopping: set when the worker is to stop, for jobs that can go on elsewhere.
+    """
     seconds = settings.quick_job_seconds if job.lane == "quick" else settings.slow_job_seconds
     try:
-        with Guard(queue, job, seconds, settings.job_bytes) as guard:
-            context = JobContext(settings, assets, queue, job, guard)
+        grace = TASKS[job.kind].grace_seconds
+        with Guard(queue, job, seconds, settings.job_bytes, grace_seconds=grace) as guard:
+            context = JobContext(settings, assets, queue, job, guard, stopping or threading.Event())
             _record(_outcome(job, context), job, queue, assets)
+    except InterruptedJobError:
+        queue.put_back(job)
     except LostError:
         _log.warning("job %s was taken away", job.id)
 
@@ -85,7 +105,7 @@ def _outcome(job: Job, context: Context) -> Outcome | tuple[str, dict[str, Any]]
     """What a job made, or the status and error that it ends with."""
     try:
         return TASKS[job.kind].run(job.request, context)
-    except LostError:
+    except (LostError, InterruptedJobError):
         raise
     except CancelledJobError:
         return "cancelled", {"code": "cancelled", "detail": "cancelled"}

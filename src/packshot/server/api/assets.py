@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packshot.server.api.services import Asking, Server
 from packshot.server.assets import Asset
-from packshot.server.problems import not_found
+from packshot.server.problems import documented, not_found
 from packshot.server.uploads import checked_picture
 
 router = APIRouter(prefix="/v1/assets", tags=["assets"])
@@ -60,7 +60,7 @@ def shown(asset: Asset) -> AssetOut:
     )  # fmt: skip
 
 
-@router.post("", status_code=201, summary="Upload a picture")
+@router.post("", status_code=201, summary="Upload a picture", responses=documented(400, 413, 415))
 def upload(file: UploadFile, server: Server, asking: Asking, response: Response) -> AssetOut:
     """Checked by its content: a picture of at most 50 megapixels; its id can be used in other requests."""
     new = checked_picture(file.file, file.filename or "picture", server.settings.upload_bytes, asking.owner)
@@ -73,7 +73,9 @@ def upload(file: UploadFile, server: Server, asking: Asking, response: Response)
 @router.get("", summary="Search the gallery")
 def search(
     server: Server,
-    q: Annotated[str, Query(max_length=200, description="Words that all stand in its prompt or name.")] = "",
+    q: Annotated[
+        str, Query(max_length=200, pattern=r"^[^\x00]*$", description="Words that all stand in its prompt or name.")
+    ] = "",
     kind: Annotated[list[str] | None, Query(max_length=5)] = None,
     favourite: bool = False,
     order: Literal["newest", "oldest"] = "newest",
@@ -88,13 +90,16 @@ def search(
     return AssetsOut(assets=[shown(asset) for asset in found], next=found[-1].id if len(found) == limit else None)
 
 
-@router.get("/{asset_id}", summary="Read what is known of a file")
+@router.get("/{asset_id}", summary="Read what is known of a file", responses=documented(404))
 def read(asset_id: str, server: Server) -> AssetOut:
     """Its recipe, among others."""
     return shown(_found(server, asset_id))
 
 
-@router.get("/{asset_id}/content", response_class=FileResponse, summary="Fetch a file")
+@router.get(
+    "/{asset_id}/content", response_class=FileResponse, summary="Fetch a file",
+    responses={200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}, **documented(404)},
+)  # fmt: skip
 def content(asset_id: str, server: Server, download: bool = False) -> FileResponse:
     """The bytes as they were made; `download=true` for a file to save."""
     asset = _found(server, asset_id)
@@ -105,7 +110,7 @@ def content(asset_id: str, server: Server, download: bool = False) -> FileRespon
     )  # fmt: skip
 
 
-@router.patch("/{asset_id}", summary="Make a file a favourite, or no more")
+@router.patch("/{asset_id}", summary="Make a file a favourite, or no more", responses=documented(400, 404))
 def change(asset_id: str, body: AssetIn, server: Server) -> AssetOut:
     """Nothing else of an asset changes."""
     asset = server.assets.mark(asset_id, favourite=body.favourite)
@@ -114,7 +119,7 @@ def change(asset_id: str, body: AssetIn, server: Server) -> AssetOut:
     return shown(asset)
 
 
-@router.delete("/{asset_id}", status_code=204, summary="Delete a file")
+@router.delete("/{asset_id}", status_code=204, summary="Delete a file", responses=documented(404))
 def delete(asset_id: str, server: Server) -> None:
     """Its content goes within some minutes, unless another asset has the same."""
     if not server.assets.delete(asset_id):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packshot.server.api.jobs import JobOut, answered
 from packshot.server.api.services import Asking, Server
+from packshot.server.problems import documented
 from packshot.server.tasks import generate
 
 router = APIRouter(prefix="/v1", tags=["generations"])
@@ -57,18 +58,21 @@ class PromptIn(BaseModel):
     prompt: Words
 
 
-@router.post("/generations", status_code=202, summary="Draw pictures", responses={200: {"model": JobOut}})
+@router.post(
+    "/generations", status_code=202, summary="Draw pictures",
+    responses={200: {"model": JobOut}, **documented(400, 415, 422, 429, 503)},
+)  # fmt: skip
 async def generate_pictures(
     body: Annotated[GenerationIn, Body(openapi_examples=EXAMPLES)], server: Server, asking: Asking, response: Response
 ) -> JobOut:
     """A job whose `result.assets` are the pictures; with `Prefer: wait=10` the answer comes when it has ended."""
     request = body.as_request()
     await asyncio.to_thread(generate.understood, request, server.assets, server.settings)
-    job, new = await asyncio.to_thread(server.submit, "generation", request, asking)
+    job, new = await asyncio.to_thread(server.submit, "generation", request, asking, body.model_dump())
     return await answered(server, job, new, asking, response)
 
 
-@router.post("/understand", summary="Say how a prompt is understood")
+@router.post("/understand", summary="Say how a prompt is understood", responses=documented(400))
 def understand(body: PromptIn) -> dict[str, Any]:
     """Product, attributes and colours that were read, and words that were not."""
     from packshot.prompt import parse

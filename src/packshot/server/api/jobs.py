@@ -12,7 +12,7 @@ from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
 from packshot.server.api.services import Asked, Server, Services
-from packshot.server.problems import ProblemError, not_found
+from packshot.server.problems import ProblemError, documented, not_found
 from packshot.server.queue import Job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -55,6 +55,11 @@ def shown(job: Job) -> JobOut:
     )  # fmt: skip
 
 
+def document_of(job: Job) -> dict[str, Any]:
+    """The same as plain values, for events and webhooks."""
+    return shown(job).model_dump(mode="json")
+
+
 async def answered(server: Services, job: Job, new: bool, asked: Asked, response: Response) -> JobOut:
     """The answer to a request for a job: 200 where it has ended within the time asked for, else 202."""
     job = await ended(server, job, asked.wait_seconds)
@@ -88,13 +93,13 @@ def list_jobs(
     return JobsOut(jobs=[shown(job) for job in found], next=found[-1].id if len(found) == limit else None)
 
 
-@router.get("/{job_id}", summary="Read a job")
+@router.get("/{job_id}", summary="Read a job", responses=documented(404))
 def read_job(job_id: str, server: Server) -> JobOut:
     """Its status, and what came of it."""
     return shown(_found(server, job_id))
 
 
-@router.post("/{job_id}/cancel", summary="Cancel a job")
+@router.post("/{job_id}/cancel", summary="Cancel a job", responses=documented(404))
 def cancel_job(job_id: str, server: Server) -> JobOut:
     """At once where it waits; where it runs, as soon as it can stop. A job that has ended stays as it is."""
     job = server.queue.cancel(job_id)
@@ -103,7 +108,10 @@ def cancel_job(job_id: str, server: Server) -> JobOut:
     return shown(job)
 
 
-@router.post("/{job_id}/retry", status_code=202, summary="Do a failed or cancelled job again")
+@router.post(
+    "/{job_id}/retry", status_code=202, summary="Do a failed or cancelled job again",
+    responses=documented(404, 409, 429),
+)  # fmt: skip
 def retry_job(job_id: str, server: Server, response: Response) -> JobOut:
     """As a new job with the same request."""
     job = _found(server, job_id)
@@ -114,7 +122,10 @@ def retry_job(job_id: str, server: Server, response: Response) -> JobOut:
     return shown(again)
 
 
-@router.get("/{job_id}/events", response_class=EventSourceResponse, summary="Follow a job by server-sent events")
+@router.get(
+    "/{job_id}/events", response_class=EventSourceResponse, summary="Follow a job by server-sent events",
+    responses=documented(404),
+)  # fmt: skip
 async def follow_job(
     job_id: str, server: Server, last_event_id: Annotated[str, Header(max_length=20)] = ""
 ) -> AsyncIterator[ServerSentEvent]:
@@ -124,7 +135,7 @@ async def follow_job(
     while True:
         if job.version != seen or job.ended:
             seen = job.version
-            yield ServerSentEvent(data=shown(job).model_dump(mode="json"), event="job", id=str(seen))
+            yield ServerSentEvent(data=document_of(job), event="job", id=str(seen))
         if job.ended:
             return
         if await server.watch.changed(job_id, seen, KEEP_ALIVE_SECONDS):

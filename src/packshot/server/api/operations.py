@@ -7,7 +7,8 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from packshot import __version__
-from packshot.server.problems import ProblemError
+from packshot.server.problems import ProblemError, documented
+from packshot.server.tasks.packs import installed
 
 router = APIRouter(tags=["operations"])
 
@@ -18,7 +19,7 @@ def health() -> dict[str, str]:
     return {"status": "ok", "version": __version__}
 
 
-@router.get("/readyz", summary="Whether a job would be begun at once")
+@router.get("/readyz", summary="Whether a job would be begun at once", responses=documented(503))
 def ready(request: Request) -> dict[str, str]:
     """503 while workers are starting, or where the database is away."""
     if not request.app.state.supervisor.ready():
@@ -29,8 +30,11 @@ def ready(request: Request) -> dict[str, str]:
 @router.get("/v1/packs", summary="List model packs", tags=["packs"])
 def packs() -> dict[str, list[dict[str, Any]]]:
     """With what was measured of them."""
-    from packshot.packs import available, open_pack
-
-    found = [open_pack(folder) for folder in available().values()]
+    found = installed()
     names = ("name", "version", "kind", "summary", "licence", "training_data", "quality")
-    return {"packs": [{**{name: pack.manifest.get(name) for name in names}, "sha256": pack.sha256} for pack in found]}
+    return {
+        "packs": [
+            {**{key: pack.manifest.get(key) for key in names}, "name": name, "sha256": pack.sha256}
+            for name, pack in found.items()
+        ]
+    }

@@ -9,9 +9,11 @@ from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
 
+from packshot.errors import RequestError
 from packshot.images import canonical_json
 from packshot.server.assets import Assets
 from packshot.server.database import Database
+from packshot.server.hooks import load_hooks
 from packshot.server.queue import Job, NewJob, Queue, Room
 from packshot.server.settings import Settings
 from packshot.server.tasks.table import TASKS
@@ -34,12 +36,26 @@ class Services:
             return Room(self.settings.quick_processes, self.settings.longest_wait_seconds)
         return Room(self.settings.slow_workers, most_jobs=self.settings.most_slow_jobs)
 
-    def submit(self, kind: str, request: Mapping[str, Any], asked: Asked) -> tuple[Job, bool]:
-        """Accept a job of a kind; see `Queue.submit`."""
+    def submit(
+        self, kind: str, request: Mapping[str, Any], asked: Asked, said: Mapping[str, Any] | None = None
+    ) -> tuple[Job, bool]:
+        """Accept a job of a kind; see `Queue.submit`.
+
+        Args:
+            kind: a row of `TASKS`.
+            request: of the job.
+            asked: who asks, and how.
+            said: what the client sent, where that is less than the request: drawn seeds and ids of new uploads would
+                make the same words, sent again with the same idempotency key, another request.
+        """
         task = TASKS[kind]
+        if asked.webhook and asked.webhook not in (hooks := load_hooks(self.settings.home)):
+            raise RequestError(
+                "Packshot-Webhook", f"'{asked.webhook}'", ", ".join(hooks) or "none: there are no webhooks"
+            )
         idempotency = None
         if asked.idempotency_key:
-            text = canonical_json({"kind": kind, "request": dict(request)})
+            text = canonical_json({"kind": kind, "request": dict(request if said is None else said)})
             idempotency = (asked.idempotency_key, hashlib.sha256(text.encode()).hexdigest())
         new = NewJob(kind, task.lane, request, task.expected_seconds(request), asked.owner, asked.webhook, idempotency)
         return self.queue.submit(new, self.room(task.lane))

@@ -16,6 +16,7 @@ from packshot.provenance.generated import labelled
 from packshot.server.assets import Assets, NewAsset
 from packshot.server.settings import Settings
 from packshot.server.tasks.interface import Context, Outcome, file_of
+from packshot.server.tasks.packs import plain_pack
 
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 MOST_PICTURES = 16
@@ -88,9 +89,7 @@ def warm(settings: Settings) -> None:
 
 @lru_cache(maxsize=3)
 def _backend(name: str, pack: str) -> Backend:
-    if "/" in pack or "\\" in pack or pack.startswith("."):
-        raise RequestError("pack", f"'{pack[:80]}'", "the name of an installed pack; GET /v1/packs lists them")
-    return open_backend(name, pack)
+    return open_backend(name, plain_pack(pack))
 
 
 def _wish(request: Mapping[str, Any], assets: Assets) -> GenerationRequest:

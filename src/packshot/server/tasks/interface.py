@@ -19,6 +19,10 @@ class CancelledJobError(Exception):
     """Somebody asked to cancel the job."""
 
 
+class InterruptedJobError(Exception):
+    """The worker stops: the job goes back to the queue, to be gone on with."""
+
+
 class Context(Protocol):
     """What a job knows of its surroundings."""
 
@@ -31,6 +35,15 @@ class Context(Protocol):
 
         Raises:
             CancelledJobError: it shall stop here.
+        """
+        ...
+
+    def look(self) -> None:
+        """For jobs that take long: whether to go on.
+
+        Raises:
+            CancelledJobError: it shall stop here.
+            InterruptedJobError: it shall stop here, and be gone on with by another worker.
         """
         ...
 
@@ -58,6 +71,7 @@ class Task:
         run: does it; what it raises ends the job as failed.
         expected_seconds: of a worker's time for a request, to tell how long others wait.
         warm: makes what comes first quick; called once in each worker.
+        grace_seconds: that it may take to stop when it is cancelled.
     """
 
     kind: str
@@ -65,6 +79,7 @@ class Task:
     run: Callable[[Mapping[str, Any], Context], Outcome]
     expected_seconds: Callable[[Mapping[str, Any]], float]
     warm: Callable[[Settings], None] | None = None
+    grace_seconds: float = 5.0
 
 
 def file_of(assets: Assets, identity: str, where: str) -> tuple[Asset, Path]:
