@@ -11,7 +11,19 @@ from fastapi.staticfiles import StaticFiles
 
 from packshot import __version__
 from packshot.server import problems
-from packshot.server.api import assets, checks, document, edits, generations, jobs, listings, operations, trainings
+from packshot.server.api import (
+    assets,
+    checks,
+    document,
+    edits,
+    generations,
+    jobs,
+    listings,
+    operations,
+    previews,
+    trainings,
+    words,
+)
 from packshot.server.api.services import Services
 from packshot.server.assets import Assets
 from packshot.server.courier import Courier
@@ -57,7 +69,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = Services(settings, database, queue, Assets(database, settings.home), watch)
     app.state.supervisor = supervisor
     problems.install(app)
-    for room in (generations, edits, checks, listings, trainings, jobs, assets, operations):
+    for room in (generations, words, edits, checks, listings, trainings, jobs, previews, assets, operations):
         app.include_router(room.router)
     document.install(app)
     app.mount("/", StaticFiles(directory=str(resources.files("packshot.server").joinpath("page")), html=True))

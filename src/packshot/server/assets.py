@@ -71,7 +71,7 @@ class Assets:
     """Assets of one database, below one folder."""
 
     def __init__(self, database: Database, home: Path) -> None:
-        self.database, self.folder = database, home / "assets"
+        self.database, self.folder, self._previews = database, home / "assets", home / "previews"
 
     def store(self, data: bytes) -> str:
         """Put content in its place, whole or not at all; its sha256."""
@@ -87,6 +87,10 @@ class Assets:
     def path_of(self, sha256: str) -> Path:
         """Where content lies."""
         return self.folder / sha256[:2] / sha256
+
+    def preview_path_of(self, sha256: str, side_px: int) -> Path:
+        """Where a small version of a picture lies, if one was made."""
+        return self._previews / sha256[:2] / f"{sha256}-{side_px}.webp"
 
     def add(self, connection: Connection, new: NewAsset, job_id: str | None = None) -> Asset:
         """Record a file, in a transaction of the caller's."""
@@ -132,14 +136,15 @@ class Assets:
             return connection.execute(assets.delete().where(assets.c.id == identity)).rowcount == 1
 
     def sweep(self, grace_seconds: float = SWEEP_GRACE_SECONDS) -> int:
-        """Remove files that no asset has, of deleted ones and of killed writers; how many.
+        """Remove files that no asset has, of deleted ones and of killed writers, and their previews; how many.
 
         Younger files stay: their asset may be about to be recorded.
         """
         removed = 0
-        for path in self.folder.glob("*/*"):
+        for path in (*self.folder.glob("*/*"), *self._previews.glob("*/*")):
+            sha256 = path.stem.partition("-")[0]
             with self.database.read() as connection:
-                known = connection.execute(sa.select(assets.c.id).where(assets.c.sha256 == path.name).limit(1)).first()
+                known = connection.execute(sa.select(assets.c.id).where(assets.c.sha256 == sha256).limit(1)).first()
             with suppress(OSError):  # another server of the same folder may sweep, too
                 if known is None and time.time() - path.stat().st_mtime > grace_seconds:
                     path.unlink()

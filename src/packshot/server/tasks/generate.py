@@ -74,6 +74,12 @@ def generate(request: Mapping[str, Any], context: Context) -> Outcome:
     return Outcome({"pictures": pictures, "prompt": made[0].details["prompt"] if made[0].details else {}}, made)
 
 
+def categories(settings: Settings) -> list[str] | None:
+    """Kinds of products that the server's own pack has learned; None where the back-end does not say."""
+    pack = getattr(_backend(settings.backend, settings.pack), "pack", None)
+    return None if pack is None else list(pack.manifest["generation"]["categories"])
+
+
 def expected_seconds(request: Mapping[str, Any]) -> float:
     """Of a worker's time."""
     side = request.get("size", 256) / 256
