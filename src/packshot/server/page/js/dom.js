@@ -66,7 +66,7 @@ export function field(label, control, { hint, extra, output } = {}) {
   const about = hint ? h("p", { class: "hint", id: `${id}-hint`, t: hint }) : null;
   const described = [about && about.id, fault.id].filter(Boolean).join(" ");
   control.setAttribute("aria-describedby", described);
-  const head = h("label", { for: id, t: label });
+  const head = h("label", { for: id, t: label }); // a key, or a function that says it
   const root = h("div", { class: "field" }, output ? h("div", { class: "label-row" }, head, output) : head, extra ?? wrapped(control), about, fault);
   return { root, control, fault: (problem) => showFault(fault, control, problem) };
 }

@@ -9,7 +9,22 @@ import { colourName, nameOf, SLOTS, vocabulary } from "./words.js";
 
 /** What a picture is called: its prompt, or its file's name. */
 export const titleOf = (asset) => asset.details?.recipe?.request?.prompt || asset.name;
-const isClear = (asset) => ["png", "webp"].some((kind) => asset.media_type.endsWith(kind)) && asset.details?.recipe?.request?.background === "transparent";
+/** Whether it is to be shown on a checked ground: a cut-out, or drawn without a background. */
+export function isClear(asset) {
+  if (asset.details?.recipe) return asset.details.recipe.request?.background === "transparent";
+  const steps = (asset.details?.steps ?? []).map((step) => (step.op === "background" ? step.to : step.op));
+  const last = steps.filter((step) => step === "cutout" || !OPERATIONS_WITHOUT_GROUND.has(step)).pop();
+  return asset.kind === "edited" && (last === "cutout" || last === "transparent");
+}
+const OPERATIONS_WITHOUT_GROUND = new Set(["shadow", "relight", "white_balance", "exposure", "recolour", "straighten", "flip", "turn", "tilt", "erase", "enlarge", "fit", "crop", "sharpen", "denoise", "text", "badge"]);
+
+/** Width and height as people see them: a phone's photo may be stored lying. Waits for its preview. */
+export async function uprightSize(asset, image) {
+  await image.decode().catch(() => {});
+  const lying = asset.width > asset.height;
+  const shown = image.naturalWidth > image.naturalHeight;
+  return lying === shown || image.naturalWidth === image.naturalHeight ? [asset.width, asset.height] : [asset.height, asset.width];
+}
 
 /** The picture itself. */
 export function pictureOf(asset, side = 512) {
