@@ -1,5 +1,5 @@
 // The REST API. Errors are problem documents; here they become one exception with one line in the page's language.
-import { has, language, t } from "./texts.js";
+import { has, t } from "./texts.js";
 
 export class Problem extends Error {
   constructor(document, status, retryAfter = 0) {
@@ -39,6 +39,7 @@ export async function ask(method, path, { body, headers = {}, signal } = {}) {
     const response = await fetch(path, options);
     if (response.ok) return response.status === 204 ? null : response.json();
     const problem = await problemOf(response);
+    if (problem.status === 401) dispatchEvent(new CustomEvent("packshot:key", { detail: problem }));
     if (!["busy", "starting"].includes(problem.code) || Date.now() > until) throw problem;
     await pause(Math.min(5, problem.retryAfter || 1));
   }
@@ -48,7 +49,8 @@ export const get = (path, options) => ask("GET", path, options);
 export const post = (path, body, options) => ask("POST", path, { body, ...options });
 
 /** A new job. Sent with a key of its own, so that asking again after a broken connection makes no second one. */
-export const startJob = (path, body, options = {}) => post(path, body, { ...options, headers: { "Idempotency-Key": crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}` } });
+export const startJob = (path, body, options = {}) => post(path, body, { ...options, headers: { "Idempotency-Key": newKey() } });
+const newKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`; // the former only over https or loopback
 
 export const ended = (job) => ["done", "failed", "cancelled"].includes(job.status);
 
@@ -87,4 +89,24 @@ export function upload(file) {
 }
 
 export const previewOf = (asset, side = 512) => `/v1/assets/${asset.id}/preview?side=${side}`;
-export const isChinese = () => language() === "zh";
+
+/** Send a form with files, telling how much of it has gone; resolves to the job. */
+export function sendForm(path, form, sent = () => {}, { signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not tell how far an upload is
+    request.open("POST", path);
+    request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Idempotency-Key", newKey());
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && sent(event.loaded / event.total));
+    request.addEventListener("error", () => reject(new Problem({ code: "unreachable" }, 0)));
+    request.addEventListener("abort", () => reject(new DOMException("stopped", "AbortError")));
+    request.addEventListener("load", () => {
+      let document = {};
+      try { document = JSON.parse(request.responseText); } catch { /* cut off */ }
+      if (request.status >= 200 && request.status < 300) resolve(document);
+      else reject(new Problem(document, request.status, Number(request.getResponseHeader("Retry-After")) || 0));
+    });
+    signal?.addEventListener("abort", () => request.abort(), { once: true });
+    request.send(form);
+  });
+}

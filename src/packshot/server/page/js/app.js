@@ -1,8 +1,9 @@
 // The shell: language, theme, and the screens, each loaded when it is first shown and kept from then on.
 import { notice } from "./announce.js";
-import { saying } from "./api.js";
-import { h } from "./dom.js";
+import { ask, saying } from "./api.js";
+import { field, h } from "./dom.js";
 import { kept } from "./kept.js";
+import { openDialog } from "./parts/dialogs.js";
 import { address, settle } from "./route.js";
 import { bind, bindAll, chooseLanguage, language, onLanguage, t } from "./texts.js";
 
@@ -70,7 +71,29 @@ function switchTheme() {
   notice({ key: `shell.theme_${next}` });
 }
 
+/** Where the server asks for a key: enter one, which becomes a cookie that no script can read. */
+let asking = null;
+function askForKey() {
+  if (asking) return;
+  const input = h("input", { type: "password", id: "key", autocomplete: "current-password", required: true });
+  const key = field("shell.key", input, { hint: "shell.key_hint" });
+  const enter = h("button", { type: "submit", class: "primary", t: "shell.key_enter" });
+  const form = h("form", { class: "ask" }, h("h2", { id: "key-title", t: "shell.key_title" }), key.root, h("div", { class: "row" }, enter));
+  asking = openDialog(form, { labelledby: "key-title", closed: () => { asking = null; } });
+  form.addEventListener("submit", async (event) => {
+    event.preventDefault();
+    try {
+      await ask("POST", "/v1/session", { headers: { Authorization: `Bearer ${input.value.trim()}` } });
+      location.reload();
+    } catch (error) {
+      key.fault(saying(error));
+      input.focus();
+    }
+  });
+}
+
 bindAll(document);
+addEventListener("packshot:key", askForKey);
 bind(document.getElementById("language"), "lang", () => (language() === "zh" ? "en" : "zh-CN"));
 document.getElementById("language").addEventListener("click", switchLanguage);
 document.getElementById("theme").addEventListener("click", switchTheme);

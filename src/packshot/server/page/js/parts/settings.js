@@ -84,6 +84,10 @@ export function settingsFor() {
       if (request.like?.startsWith("asset_")) await like.set(request.like).catch(() => like.clear()); // deleted since
       else like.clear();
     },
+    pack(name) {
+      setPack(name);
+      details.open = true;
+    },
     seed(number) { seedInput.value = number === null ? "" : String(number); },
     async like(asset) {
       change.set(0.5);

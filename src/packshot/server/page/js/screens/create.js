@@ -115,6 +115,7 @@ export function build(root) {
   return {
     async show(parameters) {
       if (parameters.prompt) write(parameters.prompt);
+      if (parameters.pack) settings.pack(parameters.pack);
       if (parameters.reuse) {
         await fill(parameters.reuse);
         notice({ key: "create.filled" });
