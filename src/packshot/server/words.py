@@ -132,6 +132,7 @@ def _edits(prompt: Prompt, change: Change, words: Lexicon, language: Language) -
     else:
         key = getattr(prompt, change.slot)
         places = [at for at, span in _placed(text, words) if key is not None and span.key(change.slot) == key]
+        places = places or ([] if key is None else _within_names(text, words.slots[change.slot][key]))
     if places and change.value is None:
         yield _without(text, places)
     elif places:
@@ -182,6 +183,15 @@ def _placed(text: str, words: Lexicon) -> Iterator[tuple[tuple[int, int], Span]]
         start = text.find(span.text, cursor)
         cursor = start + len(span.text)
         yield (start, cursor), span
+
+
+def _within_names(text: str, entry: Entry) -> list[tuple[int, int]]:
+    """Where an entry's words stand in the product's name: 'leather' of leather handbag."""
+    for word in sorted((*entry.en, *entry.zh), key=len, reverse=True):
+        bounds = r"\b" if word.isascii() else ""
+        if (found := re.search(f"{bounds}{re.escape(word)}{bounds}", text, re.IGNORECASE)) is not None:
+            return [found.span()]
+    return []
 
 
 def _found(text: str, colour: Colour) -> tuple[int, int] | None:

@@ -29,12 +29,13 @@ export function settingsFor() {
   const details = h("details", { class: "more" }, h("summary", {}, icon("chevron"), h("span", { t: "create.settings" })), h("div", { class: "settings" },
     h("div", { class: "fields" }, guidance.root, emphasis.root, variety.root, negative.root, seed.root, size.root, count.root, background.root, format.root, pack.root),
     h("div", { class: "field like" }, h("span", { class: "label", t: "create.like" }), like.root, change.root)));
-  details.open = kept.get("settings") === "open";
-  details.addEventListener("toggle", () => kept.set("settings", details.open ? "open" : "closed"));
-  if (details.open) offerPacks();
-  details.addEventListener("toggle", () => details.open && offerPacks());
-
   let offered = false;
+  details.open = kept.get("settings") === "open";
+  details.addEventListener("toggle", () => { // also tells that it was open from the start
+    kept.set("settings", details.open ? "open" : "closed");
+    if (details.open) offerPacks();
+  });
+
   async function offerPacks() {
     if (offered) return;
     offered = true;

@@ -120,6 +120,7 @@ function packCard(pack) {
 }
 
 function trainingForm(begun) {
+  let offered = [];
   const files = [];
   const heldFiles = h("div", {});
   const name = field("training.name", h("input", { type: "text", maxlength: 40, placeholder: "training.name_example", autocomplete: "off" }), { hint: "training.name_hint" });
@@ -133,8 +134,6 @@ function trainingForm(begun) {
   const missing = h("p", { class: "hint", hidden: true });
   const fields = h("div", { class: "fields" }, name.root, recipe.root, minutes.root, source.root);
   const form = h("form", { class: "card", novalidate: true }, h("h2", { t: "training.title" }), h("p", { class: "hint", t: "training.lead" }), missing, fields, zone.root, heldFiles, fault, h("div", { class: "row" }, start, sent));
-  let offered = [];
-
   function about() {
     const found = offered.find((one) => one.name === recipe.control.value);
     return found?.summary ?? "";
