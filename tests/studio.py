@@ -55,7 +55,7 @@ class Studio:
     def open(self, screen: str = "create") -> Page:
         """Show a screen, and wait until it is there."""
         self.page.goto(f"{self.server.url}/#/{screen}")
-        expect(self.page.locator(f"section.{screen}")).to_be_visible()
+        expect(self.page.locator(f"section.{screen.partition('?')[0]}")).to_be_visible()
         return self.page
 
     def sideways_px(self) -> int:

@@ -2,7 +2,7 @@
 import { get, post, saying } from "../api.js";
 import { notice } from "../announce.js";
 import { arrowed, button, h, icon, options } from "../dom.js";
-import { has, t } from "../texts.js";
+import { has, language, t } from "../texts.js";
 import { openDialog } from "./dialogs.js";
 
 const PAGE = 100;
@@ -11,7 +11,7 @@ const worst = (verdicts) => ["fail", "unsure"].find((status) => verdicts.some((v
 const ruleName = (rule) => (has(`rule.${rule}`) ? t(`rule.${rule}`) : rule);
 
 /** `counted` gets the number of rejected pictures. Returns {root, more(ended)}. */
-export function resultsFor(job, { counted }) {
+export function resultsFor(job, { counted, titles }) {
   const groups = new Map();
   const filter = h("select", { label: "gallery.show" }, options(["all", "look", "rejected"].map((name) => [name, `listing.show_${name}`]), "all"));
   const products = h("div", { class: "products" });
@@ -45,7 +45,7 @@ export function resultsFor(job, { counted }) {
     const image = h("img", { src: picture.url, alt, loading: "lazy", decoding: "async" });
     const look = h("button", { type: "button", class: "picture", label: ["picture.open", { title: alt }], on: { click: () => openListed(picture, alt) } }, image);
     const tile = h("article", { class: `tile${picture.rejected ? " rejected" : ""}`, label: ["picture.of", { title: alt }] }, look,
-      h("div", { class: "tile-facts" }, h("span", { class: "hint" }, picture.channel, " · ", h("span", { t: () => (has(`role.${picture.role}`) ? t(`role.${picture.role}`) : picture.role) })), h("span", { class: `badge ${TONES[status]}`, t: `verdict.${status}` })),
+      h("div", { class: "tile-facts" }, h("span", { class: "hint" }, h("span", { t: () => titles[picture.channel]?.[language()] ?? picture.channel }), " · ", h("span", { t: () => (has(`role.${picture.role}`) ? t(`role.${picture.role}`) : picture.role) })), h("span", { class: `badge ${TONES[status]}`, t: `verdict.${status}` })),
       h("div", { class: "actions" }, press));
     async function toggle() {
       const wanted = !picture.rejected;

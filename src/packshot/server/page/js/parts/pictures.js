@@ -5,6 +5,7 @@ import { button, h, icon } from "../dom.js";
 import { go } from "../route.js";
 import { unbind } from "../texts.js";
 import { openDialog, confirmed } from "./dialogs.js";
+import { proofOf } from "./proof.js";
 import { colourName, nameOf, SLOTS, vocabulary } from "./words.js";
 
 /** What a picture is called: its prompt, or its file's name. */
@@ -17,6 +18,9 @@ export function isClear(asset) {
   return asset.kind === "edited" && (last === "cutout" || last === "transparent");
 }
 const OPERATIONS_WITHOUT_GROUND = new Set(["shadow", "relight", "white_balance", "exposure", "recolour", "straighten", "flip", "turn", "tilt", "erase", "enlarge", "fit", "crop", "sharpen", "denoise", "text", "badge"]);
+
+/** What is seen around a picture that is not square: white around white, neutral around photos. */
+const groundOf = (asset) => (isClear(asset) ? " clear" : isDrawn(asset) ? "" : " framed");
 
 /** Width and height as people see them: a phone's photo may be stored lying. Waits for its preview. */
 export async function uprightSize(asset, image) {
@@ -64,7 +68,7 @@ export function tileOf(asset, { gone, changed, extra } = {}) {
   const tile = h("article", { class: "tile arrived", data: { asset: asset.id }, label: ["picture.of", { title: titleOf(asset) }] });
   const view = () => openViewer(asset, { gone: () => { tile.remove(); gone?.(asset); }, changed: () => { renewed.replaceWith((renewed = heart(asset, changed))); changed?.(asset); } });
   let renewed = heart(asset, changed);
-  const open = h("button", { type: "button", class: `picture${isClear(asset) ? " clear" : ""}`, label: ["picture.open", { title: titleOf(asset) }], on: { click: view } }, pictureOf(asset));
+  const open = h("button", { type: "button", class: `picture${groundOf(asset)}`, label: ["picture.open", { title: titleOf(asset) }], on: { click: view } }, pictureOf(asset));
   const wide = { only: true, class: "quiet wide" };
   tile.append(open, h("div", { class: "actions" },
     renewed, download(asset),
@@ -81,7 +85,7 @@ export const isDrawn = (asset) => Boolean(asset.details?.recipe?.request?.prompt
 /** Show one picture large, with its recipe and everything that can be done with it. */
 export async function openViewer(asset, { gone, changed } = {}) {
   const side = h("div", { class: "side" });
-  const shown = h("div", { class: `shown${isClear(asset) ? " clear" : ""}` }, pictureOf(asset, 1024));
+  const shown = h("div", { class: `shown${groundOf(asset)}` }, pictureOf(asset, 1024));
   const dialog = openDialog(h("div", { class: "viewer" }, shown, side), { labelledby: "viewer-title" });
   const leave = (name, parameters) => { dialog.close(); go(name, parameters); };
   const like = heart(asset, changed);
@@ -102,6 +106,7 @@ export async function openViewer(asset, { gone, changed } = {}) {
       button("trash", "picture.delete", async () => { if (await remove(asset)) { dialog.close(); gone?.(); } }, { class: "danger" })),
   );
   side.append(await factsOf(asset));
+  if (asset.details?.certificate) side.append(proofOf(asset));
 }
 
 /** The recipe of a drawn picture, and what any file is. */

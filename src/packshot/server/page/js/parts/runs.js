@@ -41,7 +41,7 @@ export function runList({ kind, title, nameOf, open }) {
 }
 
 /** A bar with how far a job is, in words below it. Returns {root, show(job)}. */
-export function progressBar() {
+export function progressBar({ stages = true } = {}) {
   const bar = h("progress", { max: 1, label: "job.progress" });
   const words = h("p", { class: "hint", role: "status" });
   return {
@@ -50,7 +50,7 @@ export function progressBar() {
       if (job.status === "running" && !job.progress) bar.removeAttribute("value");
       else bar.value = job.progress;
       bar.hidden = !["queued", "running"].includes(job.status);
-      bind(words, "text", "job.far", { status: { key: `job.${job.status}` }, share: Math.floor(job.progress * 100), stage: job.stage });
+      bind(words, "text", "job.far", { status: { key: `job.${job.status}` }, share: Math.floor(job.progress * 100), stage: stages ? job.stage : "" });
     },
   };
 }

@@ -9,7 +9,7 @@ const titleOf = (name) => (has(`op.${name}`) ? t(`op.${name}`) : name.replaceAll
 const aboutOf = (operation) => (has(`op.${operation.name}.about`) ? t(`op.${operation.name}.about`) : operation.summary);
 const GROUPS = {
   place: ["cutout", "background", "shadow", "relight"],
-  frame: ["fit", "crop", "straighten", "turn", "flip", "tilt", "enlarge"],
+  frame: ["fit", "crop", "straighten", "turn", "flip", "tilt", "view", "enlarge"],
   colour: ["recolour", "white_balance", "exposure", "sharpen", "denoise"],
   clean: ["erase"],
   words: ["text", "badge"],

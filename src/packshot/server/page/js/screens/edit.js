@@ -30,7 +30,7 @@ export function build(root) {
   const stage = h("div", { class: "stage" });
   const results = h("div", { class: "results" });
   const left = h("div", { class: "edit-left" }, zone.root, stage, results);
-  const presets = h("div", { class: "chips presets", role: "group", label: "edit.presets" }, Object.keys(PRESETS).map((name) => h("button", { type: "button", class: "chip example", t: `preset.${name}`, on: { click: () => { steps?.set(PRESETS[name]()); say("edit.preset_taken"); } } })));
+  const presets = h("div", { class: "chips presets", role: "group", label: "edit.presets" }, Object.keys(PRESETS).map((name) => h("button", { type: "button", class: "chip example", t: `preset.${name}`, on: { click: async () => { (await load()).set(PRESETS[name]()); say("edit.preset_taken"); } } })));
   const stepsPlace = h("div", {}, h("p", { class: "hint", t: "edit.loading" }));
   const colours = field("edit.colourways", h("input", { type: "text", placeholder: "edit.colourways_example", autocomplete: "off" }), { hint: "edit.colourways_hint" });
   const format = field("create.format", h("select", {}, options(["png", "jpg", "webp"].map((name) => [name, () => name.toUpperCase()]), "png")));

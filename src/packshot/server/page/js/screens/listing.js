@@ -2,6 +2,7 @@
 import { say } from "../announce.js";
 import { cancel, get, post, Problem, saying, sendForm } from "../api.js";
 import { button, field, h, icon, showFault } from "../dom.js";
+import { kept } from "../kept.js";
 import { dropZone } from "../parts/drop.js";
 import { PICTURES } from "../parts/photo.js";
 import { followSlowly, progressBar, runList } from "../parts/runs.js";
@@ -34,7 +35,7 @@ export function build(root) {
     channels, channelsFault,
     h("details", { class: "more" }, h("summary", {}, icon("chevron"), h("span", { t: "create.settings" })), h("div", { class: "fields" }, columns.root, sheet.root, producer.root)),
     fault, h("div", { class: "row" }, start, sent));
-  const runs = runList({ kind: "listing", title: "listing.runs", nameOf: (job) => job.request.name ?? job.request.table ?? "", open });
+  const runs = runList({ kind: "listing", title: "listing.runs", nameOf, open });
   const opened = h("div", { class: "opened" });
   root.append(form, runs.root, opened);
 
@@ -48,9 +49,11 @@ export function build(root) {
   }
 
   let known = null;
+  const titles = {};
   const load = () => (known ??= get("/v1/channels").then((found) => {
     for (const { name, title, title_zh: chinese } of found.channels) {
       const box = h("input", { type: "checkbox", value: name });
+      titles[name] = { en: title, zh: chinese };
       box.addEventListener("change", () => showFault(channelsFault, null, null));
       channels.append(h("label", { class: "choice" }, box, h("span", { t: () => (language() === "zh" ? chinese : title) })));
     }
@@ -78,6 +81,7 @@ export function build(root) {
     sent.hidden = false;
     try {
       const job = await sendForm("/v1/listings", body, (share) => { sent.value = share; });
+      kept.set(`listing.${job.id}`, table.name);
       runs.put(job);
       runs.choose(job.id);
       say("listing.begun");
@@ -96,16 +100,16 @@ export function build(root) {
   let leave = () => {};
   function open(job) {
     leave();
-    const bar = progressBar();
+    const bar = progressBar({ stages: false });
     const counts = h("p", { class: "counts" });
     const lines = h("ul", { class: "hint lines" });
     const stop = button("stop", "create.stop", async () => { await cancel(job); });
-    const again = button("reuse", "listing.retry", async () => { const next = await post(`/v1/jobs/${job.id}/retry`); runs.put(next); runs.choose(next.id); });
+    const again = button("reuse", "listing.retry", async () => { const next = await post(`/v1/listings/${job.id}/resume`); kept.set(`listing.${next.id}`, nameOf(job)); runs.put(next); runs.choose(next.id); });
     const archive = h("a", { class: "button primary", href: `/v1/listings/${job.id}/archive`, download: "" }, icon("download"), h("span", { t: "listing.archive" }));
     const wrong = h("p", { class: "fault", hidden: true });
-    const results = resultsFor(job, { counted: (rejected) => showCounts({ rejected }) });
+    const results = resultsFor(job, { counted: (rejected) => showCounts({ rejected }), titles });
     opened.replaceChildren(h("section", { class: "card", "aria-labelledby": "listing-open" },
-      h("div", { class: "row spread" }, h("h2", { id: "listing-open", tabindex: "-1" }, job.request.name ?? job.request.table ?? ""), h("div", { class: "row" }, stop, again, archive)),
+      h("div", { class: "row spread" }, h("h2", { id: "listing-open", tabindex: "-1" }, nameOf(job)), h("div", { class: "row" }, stop, again, archive)),
       bar.root, wrong, counts, h("details", { class: "more" }, h("summary", {}, icon("chevron"), h("span", { t: "listing.how_read" })), lines)), results.root);
     const numbers = { made: 0, failed: 0, rejected: 0 };
     const showCounts = (change) => { Object.assign(numbers, change); bind(counts, "text", "listing.counts", { ...numbers }); };
@@ -114,10 +118,10 @@ export function build(root) {
       bar.show(now);
       const ended = !["queued", "running"].includes(now.status);
       stop.hidden = ended;
-      again.hidden = !["failed", "cancelled"].includes(now.status);
       showFault(wrong, null, now.status === "failed" ? saying(new Problem(now.error, 0)) : null);
       const found = await get(`/v1/listings/${job.id}`);
       archive.hidden = !found.made;
+      again.hidden = !ended || (now.status === "done" && !found.failed);
       showCounts({ made: found.made, failed: found.failed + found.lost, rejected: found.rejected });
       lines.replaceChildren(...found.lines.map((line) => h("li", {}, line)));
       await results.more(ended);
@@ -134,6 +138,9 @@ export function build(root) {
     },
   };
 }
+
+/** A run's name: that of the table, where this browser sent it; else where its pictures go. */
+const nameOf = (job) => kept.get(`listing.${job.id}`) ?? job.request.channels.join(", ");
 
 function held(name, remove) {
   const label = typeof name === "string" ? h("span", { class: "name" }, name) : h("span", { class: "name", t: name });

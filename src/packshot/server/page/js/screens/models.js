@@ -21,7 +21,8 @@ export function build(root) {
 
   async function loadPacks() {
     const found = await get("/v1/packs");
-    packs.replaceChildren(...found.packs.map(packCard));
+    const rank = ({ kind }) => [...DRAWING, "matting"].indexOf(kind) + 1 || 99; // what people choose first, judges last
+    packs.replaceChildren(...found.packs.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name)).map(packCard));
   }
 
   let leave = () => {};
@@ -107,7 +108,7 @@ function showSheets(place, sheets) {
 }
 
 function packCard(pack) {
-  const quality = Object.entries(pack.quality ?? {}).map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name), h("td", { class: "number", t: ["recipe.number", { value }] })));
+  const quality = Object.entries(pack.quality ?? {}).filter(([, value]) => typeof value === "number").map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name.replaceAll("_", " ")), h("td", { class: "number", t: ["recipe.number", { value }] })));
   const data = typeof pack.training_data === "string" ? pack.training_data : Object.entries(pack.training_data ?? {}).map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join("; ");
   const id = `pack-${pack.name}`;
   return h("article", { class: "card pack", "aria-labelledby": id },
