@@ -21,7 +21,9 @@ from packshot.server.api import (
     jobs,
     listings,
     operations,
+    previews,
     trainings,
+    words,
 )
 from packshot.server.api.services import Services
 from packshot.server.assets import Assets
@@ -68,7 +70,8 @@ def create_app(settings: Settings) -> FastAPI:
     app.state.services = Services(settings, database, queue, Assets(database, settings.home, settings.assets), watch)
     app.state.supervisor = supervisor
     problems.install(app)
-    for room in (generations, edits, checks, listings, trainings, images, jobs, assets, operations):
+    nouns = (generations, words, edits, checks, listings, trainings, images, jobs, previews, assets, operations)
+    for room in nouns:
         app.include_router(room.router)
     document.install(app)
     app.mount("/", StaticFiles(directory=str(resources.files("packshot.server").joinpath("page")), html=True))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -68,7 +69,7 @@ class Assets:
     """Assets of one database, their contents below one folder or in one bucket."""
 
     def __init__(self, database: Database, home: Path, bucket: str = "") -> None:
-        self.database, self.blobs = database, Blobs(home / "assets", bucket)
+        self.database, self.blobs, self._previews = database, Blobs(home / "assets", bucket), home / "previews"
 
     def store(self, data: bytes) -> str:
         """Put content in its place, whole or not at all; its sha256."""
@@ -77,6 +78,10 @@ class Assets:
     def path_of(self, sha256: str) -> Path:
         """A file with this content; see `Blobs.path`."""
         return self.blobs.path(sha256)
+
+    def preview_path_of(self, sha256: str, side_px: int) -> Path:
+        """Where a small version of a picture lies, if one was made."""
+        return self._previews / sha256[:2] / f"{sha256}-{side_px}.webp"
 
     def add(self, connection: Connection, new: NewAsset, job_id: str | None = None) -> Asset:
         """Record a file, in a transaction of the caller's."""
@@ -122,15 +127,23 @@ class Assets:
             return connection.execute(assets.delete().where(assets.c.id == identity)).rowcount == 1
 
     def sweep(self, grace_seconds: float = SWEEP_GRACE_SECONDS) -> int:
-        """Remove files that no asset has, of deleted ones and of killed writers; how many.
+        """Remove files that no asset has, of deleted ones and of killed writers, and their previews; how many.
 
         Younger files stay: their asset may be about to be recorded.
         """
         removed = 0
         for sha256 in self.blobs.aged(grace_seconds):
-            with self.database.read() as connection:
-                known = connection.execute(sa.select(assets.c.id).where(assets.c.sha256 == sha256).limit(1)).first()
-            if known is None:
+            if not self._is_known(sha256):
                 self.blobs.remove(sha256)
                 removed += 1
+        for path in self._previews.glob("*/*"):
+            with suppress(OSError):  # another server of the same folder may sweep, too
+                if time.time() - path.stat().st_mtime > grace_seconds and not self._is_known(path.name[:64]):
+                    path.unlink()
+                    removed += 1
         return removed
+
+    def _is_known(self, sha256: str) -> bool:
+        with self.database.read() as connection:
+            query = sa.select(assets.c.id).where(assets.c.sha256 == sha256).limit(1)
+            return connection.execute(query).first() is not None

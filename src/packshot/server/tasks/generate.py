@@ -11,6 +11,8 @@ from typing import Any
 from packshot.errors import RequestError
 from packshot.generation import GenerationRequest, open_backend
 from packshot.generation.interface import Backend
+from packshot.lexicon import SLOTS, lexicon
+from packshot.lexicon.colours import colour_entry
 from packshot.prompt import Prompt
 from packshot.provenance.generated import labelled
 from packshot.server.assets import Assets, NewAsset
@@ -74,6 +76,12 @@ def generate(request: Mapping[str, Any], context: Context) -> Outcome:
     return Outcome({"pictures": pictures, "prompt": made[0].details["prompt"] if made[0].details else {}}, made)
 
 
+def categories(settings: Settings) -> list[str] | None:
+    """Kinds of products that the server's own pack has learned; None where the back-end does not say."""
+    pack = getattr(_backend(settings.backend, settings.pack), "pack", None)
+    return None if pack is None else list(pack.manifest["generation"]["categories"])
+
+
 def expected_seconds(request: Mapping[str, Any]) -> float:
     """Of a worker's time."""
     side = request.get("size", 256) / 256
@@ -104,5 +112,9 @@ def _wish(request: Mapping[str, Any], assets: Assets) -> GenerationRequest:
 
 
 def _spoken(prompt: Mapping[str, Any]) -> list[str]:
-    slots = prompt.get("slots") or {}
-    return [str(value).replace("_", " ") for value in slots.values() if value]
+    """What was understood, in both languages, so that a search in either finds it."""
+    words = lexicon().slots
+    entries = [words[slot].get(prompt.get(slot) or "") for slot in SLOTS]
+    spoken = [word for entry in entries if entry is not None for word in (entry.en[0], entry.zh[0])]
+    colours = [entry for colour in prompt.get("colours", ()) if (entry := colour_entry(colour["name"], lexicon()))]
+    return spoken + [word for entry in colours for word in (entry.en[0], entry.zh[0])]

@@ -1,0 +1,31 @@
+"""`/v1/assets/ID/preview`: pictures small enough to show many."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from fastapi.responses import FileResponse
+
+from packshot.errors import RequestError
+from packshot.server.api.services import Server
+from packshot.server.previews import SIDES_PX, preview_of
+from packshot.server.problems import not_found
+
+router = APIRouter(prefix="/v1/assets", tags=["assets"])
+
+
+@router.get("/{asset_id}/preview", response_class=FileResponse, summary="Fetch a small version of a picture")
+def preview(
+    asset_id: str, server: Server, side: Annotated[int, Query(description="Of the longer side: 256, 512, 1024.")] = 512
+) -> FileResponse:
+    """WebP, upright; no smaller picture is enlarged."""
+    if side not in SIDES_PX:
+        raise RequestError("side", side, ", ".join(map(str, SIDES_PX)))
+    asset = server.assets.get(asset_id)
+    if asset is None:
+        raise not_found("asset")
+    path = preview_of(server.assets, asset, side)
+    return FileResponse(
+        path, media_type="image/webp", headers={"Cache-Control": "private, max-age=31536000, immutable"}
+    )

@@ -1,0 +1,112 @@
+// The REST API. Errors are problem documents; here they become one exception with one line in the page's language.
+import { has, t } from "./texts.js";
+
+export class Problem extends Error {
+  constructor(document, status, retryAfter = 0) {
+    super(document.detail ?? `HTTP ${status}`);
+    Object.assign(this, { status, code: document.code ?? "error", where: document.where ?? "", got: document.got, accepted: document.accepted, retryAfter });
+  }
+
+  /** The last part of what is at fault: 'prompt', 'change', 'to' of 'background.to'. */
+  get field() { return this.where.split(".").pop(); }
+
+  /** One line. */
+  line() {
+    const key = `problem.${this.code}`;
+    if (this.code === "refused" && has(`problem.refused.${this.field}`)) return t(`problem.refused.${this.field}`, { got: this.got, accepted: this.accepted });
+    if (this.code === "refused" && this.accepted) return t("problem.refused", { where: this.where, got: String(this.got), accepted: String(this.accepted) });
+    return has(key) ? t(key, { detail: this.message, seconds: this.retryAfter }) : this.message;
+  }
+}
+
+export const saying = (error) => () => (error instanceof Problem ? error.line() : t("problem.unreachable"));
+
+const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+
+async function problemOf(response) {
+  let document = {};
+  try { document = await response.json(); } catch { /* not from our server, or cut off */ }
+  return new Problem(document, response.status, Number(response.headers.get("Retry-After")) || 0);
+}
+
+/** Ask the API. `body`: an object, sent as JSON, or FormData. Waits and asks again, for a minute, where it is busy. */
+export async function ask(method, path, { body, headers = {}, signal } = {}) {
+  const json = body !== undefined && !(body instanceof FormData);
+  const options = { method, signal, headers: { Accept: "application/json", ...(json && { "Content-Type": "application/json" }), ...headers } };
+  if (body !== undefined) options.body = json ? JSON.stringify(body) : body;
+  const until = Date.now() + 60000;
+  for (;;) {
+    const response = await fetch(path, options);
+    if (response.ok) return response.status === 204 ? null : response.json();
+    const problem = await problemOf(response);
+    if (problem.status === 401) dispatchEvent(new CustomEvent("packshot:key", { detail: problem }));
+    if (!["busy", "starting"].includes(problem.code) || Date.now() > until) throw problem;
+    await pause(Math.min(5, problem.retryAfter || 1));
+  }
+}
+
+export const get = (path, options) => ask("GET", path, options);
+export const post = (path, body, options) => ask("POST", path, { body, ...options });
+
+/** A new job. Sent with a key of its own, so that asking again after a broken connection makes no second one. */
+export const startJob = (path, body, options = {}) => post(path, body, { ...options, headers: { "Idempotency-Key": newKey() } });
+const newKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`; // the former only over https or loopback
+
+export const ended = (job) => ["done", "failed", "cancelled"].includes(job.status);
+
+/** Follow a job by its events until it has ended; resolves to it as it ended. */
+export function follow(job, changed = () => {}, { signal } = {}) {
+  return new Promise((resolve, reject) => {
+    changed(job);
+    if (ended(job)) { resolve(job); return; }
+    const source = new EventSource(`/v1/jobs/${job.id}/events`);
+    const stop = () => { source.close(); reject(new DOMException("left", "AbortError")); };
+    signal?.addEventListener("abort", stop, { once: true });
+    let silent = 0;
+    source.addEventListener("job", (event) => {
+      silent = 0;
+      const now = JSON.parse(event.data);
+      changed(now);
+      if (ended(now)) { source.close(); signal?.removeEventListener("abort", stop); resolve(now); }
+    });
+    source.addEventListener("error", () => {
+      silent += 1; // the browser tries again by itself, unless it was refused
+      if (source.readyState === EventSource.CLOSED || silent > 20) { source.close(); reject(new Problem({ code: "unreachable" }, 0)); }
+    });
+  });
+}
+
+/** A job's error as a problem. */
+export const problemOfJob = (job) => new Problem(job.error ?? { code: job.status }, 0);
+
+export const cancel = (job) => post(`/v1/jobs/${job.id}/cancel`);
+
+/** Upload a picture; resolves to its asset. */
+export function upload(file) {
+  const form = new FormData();
+  form.append("file", file, file.name || "picture.png");
+  return post("/v1/assets", form);
+}
+
+export const previewOf = (asset, side = 512) => `/v1/assets/${asset.id}/preview?side=${side}`;
+
+/** Send a form with files, telling how much of it has gone; resolves to the job. */
+export function sendForm(path, form, sent = () => {}, { signal } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest(); // fetch does not tell how far an upload is
+    request.open("POST", path);
+    request.setRequestHeader("Accept", "application/json");
+    request.setRequestHeader("Idempotency-Key", newKey());
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && sent(event.loaded / event.total));
+    request.addEventListener("error", () => reject(new Problem({ code: "unreachable" }, 0)));
+    request.addEventListener("abort", () => reject(new DOMException("stopped", "AbortError")));
+    request.addEventListener("load", () => {
+      let document = {};
+      try { document = JSON.parse(request.responseText); } catch { /* cut off */ }
+      if (request.status >= 200 && request.status < 300) resolve(document);
+      else reject(new Problem(document, request.status, Number(request.getResponseHeader("Retry-After")) || 0));
+    });
+    signal?.addEventListener("abort", () => request.abort(), { once: true });
+    request.send(form);
+  });
+}

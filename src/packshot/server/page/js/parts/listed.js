@@ -1,0 +1,91 @@
+// The pictures of a listing, by product, with what the rules say of each; some are rejected by hand.
+import { get, post, saying } from "../api.js";
+import { notice } from "../announce.js";
+import { arrowed, button, h, icon, options } from "../dom.js";
+import { has, language, t } from "../texts.js";
+import { openDialog } from "./dialogs.js";
+
+const PAGE = 100;
+const TONES = { pass: "good", unsure: "unsure", fail: "bad" };
+const worst = (verdicts) => ["fail", "unsure"].find((status) => verdicts.some((verdict) => verdict.status === status)) ?? "pass";
+const ruleName = (rule) => (has(`rule.${rule}`) ? t(`rule.${rule}`) : rule);
+
+/** `counted` gets the number of rejected pictures. Returns {root, more(ended)}. */
+export function resultsFor(job, { counted, titles }) {
+  const groups = new Map();
+  const filter = h("select", { label: "gallery.show" }, options(["all", "look", "rejected"].map((name) => [name, `listing.show_${name}`]), "all"));
+  const products = h("div", { class: "products" });
+  const failures = h("details", { class: "more failures", hidden: true }, h("summary", {}, icon("chevron"), h("span", { t: "listing.failures" })));
+  const root = h("section", { class: "results", hidden: true }, h("div", { class: "row" }, arrowed(filter)), products, failures);
+  let loaded = 0;
+  filter.addEventListener("change", () => { for (const group of groups.values()) group.filter(); });
+
+  function put(picture) {
+    const sku = picture.sku ?? "";
+    if (!groups.has(sku)) {
+      const tiles = h("div", { class: "tiles listed" });
+      const card = h("section", { class: "product" }, h("h3", {}, picture.title ? `${picture.title} · ${sku}` : sku), tiles);
+      const entries = [];
+      groups.set(sku, { tiles, entries, filter() { for (const { tile, shows } of entries) tile.hidden = !shows(filter.value); card.hidden = entries.every(({ tile }) => tile.hidden); } });
+      products.append(card);
+    }
+    const group = groups.get(sku);
+    const entry = entryOf(picture);
+    group.entries.push(entry);
+    group.tiles.append(entry.tile);
+    group.filter();
+  }
+
+  function entryOf(picture) {
+    const verdicts = picture.verdicts ?? [];
+    const status = worst(verdicts);
+    const press = button(null, "listing.reject", toggle, { class: "quiet", "aria-pressed": String(picture.rejected) });
+    press.prepend(icon("close"));
+    const alt = `${picture.sku ?? ""} ${picture.channel} ${picture.role}`;
+    const image = h("img", { src: picture.url, alt, loading: "lazy", decoding: "async" });
+    const look = h("button", { type: "button", class: "picture", label: ["picture.open", { title: alt }], on: { click: () => openListed(picture, alt) } }, image);
+    const tile = h("article", { class: `tile${picture.rejected ? " rejected" : ""}`, label: ["picture.of", { title: alt }] }, look,
+      h("div", { class: "tile-facts" }, h("span", { class: "hint" }, h("span", { t: () => titles[picture.channel]?.[language()] ?? picture.channel }), " · ", h("span", { t: () => (has(`role.${picture.role}`) ? t(`role.${picture.role}`) : picture.role) })), h("span", { class: `badge ${TONES[status]}`, t: `verdict.${status}` })),
+      h("div", { class: "actions" }, press));
+    async function toggle() {
+      const wanted = !picture.rejected;
+      try {
+        const { rejected } = await post(`/v1/listings/${job.id}/rejections`, { keys: [picture.key], rejected: wanted });
+        picture.rejected = wanted;
+        press.setAttribute("aria-pressed", String(wanted));
+        tile.classList.toggle("rejected", wanted);
+        counted(rejected);
+      } catch (error) { notice(saying(error), { urgent: true }); }
+    }
+    return { tile, shows: (name) => name === "all" || (name === "look" ? status !== "pass" : picture.rejected) };
+  }
+
+  async function showFailures() {
+    const { failures: found } = await get(`/v1/listings/${job.id}/failures?limit=200`);
+    failures.hidden = !found.length;
+    failures.lastElementChild.tagName === "UL" && failures.lastElementChild.remove();
+    failures.append(h("ul", { class: "lines" }, found.map((one) => h("li", {}, h("strong", {}, [one.sku, one.channel, one.role].filter(Boolean).join(" · ") || one.kind), " ", one.reason))));
+  }
+
+  return {
+    root,
+    async more(ended) {
+      for (;;) {
+        const { pictures, total } = await get(`/v1/listings/${job.id}/pictures?offset=${loaded}&limit=${PAGE}`);
+        for (const picture of pictures) put(picture);
+        loaded += pictures.length;
+        root.hidden = loaded === 0 && !ended;
+        if (!pictures.length || loaded >= total) break;
+      }
+      if (ended) await showFailures();
+    },
+  };
+}
+
+function openListed(picture, title) {
+  const verdicts = (picture.verdicts ?? []).filter(({ status }) => status !== "not-applicable");
+  const rows = verdicts.map((verdict) => h("tr", {}, h("td", {}, h("span", { class: `badge ${TONES[verdict.status] ?? ""}`, t: `verdict.${verdict.status}` })), h("th", { scope: "row", t: () => ruleName(verdict.rule) }), h("td", {}, [verdict.measured, verdict.why].filter(Boolean).join("; "))));
+  const links = h("div", { class: "row" }, h("a", { class: "button", href: picture.url, download: picture.path?.split("/").pop() ?? "" }, icon("download"), h("span", { t: "picture.download" })),
+    picture.certificate_url && h("a", { class: "button quiet", href: picture.certificate_url, download: "" }, icon("shield"), h("span", { t: "proof.file" })));
+  openDialog(h("div", { class: "viewer" }, h("div", { class: "shown" }, h("img", { src: picture.url, alt: title })), h("div", { class: "side" }, h("h2", { id: "listed-title" }, title), links, h("table", {}, h("tbody", {}, rows)))), { labelledby: "listed-title" });
+}

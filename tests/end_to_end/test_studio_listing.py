@@ -1,0 +1,135 @@
+"""Listing and Models, in a real browser: a table becomes pictures to look at, a catalogue a training to watch."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from playwright.sync_api import Browser, expect
+from servers import RunningServer, serving
+from studio import chromium, photo_bytes, studio
+
+TABLE = "货号,品名,图片\nA-1,红色手提包,bag.png\nA-2,女士手提包,gone.png\n"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
+    with serving(tmp_path_factory.mktemp("home"), "--backend", "fake", "--workers", "1") as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with chromium() as found:
+        yield found
+
+
+def test_a_table_becomes_pictures_of_which_some_are_rejected(browser: Browser, server: RunningServer) -> None:
+    table = {"name": "shop.csv", "mimeType": "text/csv", "buffer": TABLE.encode()}
+    photo = {"name": "bag.png", "mimeType": "image/png", "buffer": photo_bytes((900, 900))}
+    with studio(browser, server, language="zh") as here:
+        page = here.open("listing")
+        start = page.get_by_role("button", name="开始制作")
+        start.click()
+        expect(page.locator(".fault:visible")).to_contain_text("请先选择商品表")
+        files = page.locator(".listing input[type=file]")
+        files.nth(0).set_input_files(table)  # type: ignore[arg-type]
+        files.nth(1).set_input_files([photo])  # type: ignore[list-item]
+        start.click()
+        expect(page.locator("#channels-fault")).to_contain_text("请至少选择一个渠道")
+        page.get_by_label("Shopify 商品图").check()
+        start.click()
+        expect(page.locator(".opened h2")).to_have_text("shop.csv")
+        expect(page.locator(".run-row .badge")).to_have_text("完成", timeout=90_000)
+        expect(page.locator(".product h3")).to_contain_text("A-1")
+        expect(page.locator(".failures")).to_be_visible()
+        page.locator(".failures summary").click()
+        expect(page.locator(".failures")).to_contain_text("gone.png")
+        tiles = page.locator(".opened .tile")
+        shown = tiles.count()
+        assert shown >= 1
+        expect(page.locator(".counts")).to_contain_text(f"已完成 {shown}")
+        tiles.first.get_by_role("button", name="剔除").click()
+        expect(page.locator(".counts")).to_contain_text("剔除 1")
+        page.get_by_role("combobox", name="显示").select_option("rejected")
+        expect(tiles.locator("visible=true")).to_have_count(1)
+        tiles.first.locator("button.picture").click()
+        expect(page.get_by_role("dialog").get_by_role("table")).to_contain_text("合格")
+        here.settle()
+        assert here.faults() == []
+        page.keyboard.press("Escape")
+        with page.expect_download() as download:
+            page.get_by_role("link", name="下载 ZIP").click()
+        with zipfile.ZipFile(download.value.path()) as archive:
+            names = archive.namelist()
+        assert sum(not name.endswith((".json", ".jsonl")) for name in names) == shown - 1
+        page.get_by_role("button", name="Switch to English").click()
+        expect(page.locator(".run-row .badge")).to_have_text("done")
+        expect(tiles.first).to_contain_text("Shopify, product media")
+        page.reload()
+        expect(page.locator(".run-row")).to_contain_text("shop.csv")
+
+
+def test_packs_are_told_and_draw(browser: Browser, server: RunningServer) -> None:
+    with studio(browser, server) as here:
+        page = here.open("models")
+        card = page.get_by_role("article", name="base")
+        expect(card.get_by_role("table")).to_contain_text("category right")
+        card.get_by_role("button", name="Draw with it").click()
+        expect(page.get_by_label("Model", exact=True)).to_have_value("base")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_catalogue_is_sent_watched_stopped_and_resumed(
+    browser: Browser, server: RunningServer, language: str
+) -> None:
+    said = {
+        "en": ("Name", "Minutes", "Start training", "Stop", "Curve", "step 200", "stopped", "Step of the sheet"),
+        "zh": ("名称", "分钟", "开始训练", "停止", "曲线", "第 200 步", "已停止", "样图的步数"),
+    }[language]
+    name, minutes, start, stop, curve, step, stopped, sheet = said
+    table = "file_name,title\n" + "".join(f"{n}.png,red handbag {n}\n" for n in range(3))
+    files = [{"name": "metadata.csv", "mimeType": "text/csv", "buffer": table.encode()}]
+    for n in range(3):
+        files.append({"name": f"{n}.png", "mimeType": "image/png", "buffer": photo_bytes(colour=f"#a01c{n}c")})
+    with studio(browser, server, language=language) as here:
+        page = here.open("models")
+        page.get_by_label(name, exact=True).fill(f"our-shop-{language}")
+        page.get_by_label(minutes, exact=True).first.fill("1")
+        page.locator(".models input[type=file]").set_input_files(files)  # type: ignore[arg-type]
+        page.get_by_role("button", name=start).click()
+        expect(page.locator(".opened h2")).to_have_text(f"our-shop-{language}", timeout=30_000)
+        job = server.http.get("/v1/jobs?kind=training&limit=1").json()["jobs"][0]
+        folder = server.home / "trainings" / job["request"]["folder"]
+        assert sorted(path.name for path in folder.rglob("*.png"))[:3] == ["0.png", "1.png", "2.png"]
+        _as_if_it_ran(folder)
+        page.locator(".opened").get_by_role("button", name=stop).click()
+        expect(page.locator(".run-row .badge").first).to_have_text(stopped, timeout=60_000)
+        expect(page.locator(".opened svg.curve")).to_be_visible()
+        expect(page.locator(".opened svg.curve")).to_have_attribute("aria-label", re.compile(re.escape(step)))
+        slider = page.get_by_label(sheet)
+        first = page.locator(".sheet img").get_attribute("src")
+        slider.fill("0")
+        assert page.locator(".sheet img").get_attribute("src") != first
+        assert page.get_by_label(curve, exact=True).count() == 1
+        here.settle()
+        assert here.faults() == []
+
+
+def _as_if_it_ran(folder: Path) -> None:
+    """What a training writes: a log, and sheets. Training itself has tests of its own."""
+    run = folder / "run"
+    (run / "sheets").mkdir(parents=True, exist_ok=True)
+    rows = [{"step": step, "loss": 1 / step, "minutes": step / 400, "learning_rate": 1e-4, "pictures_per_second": 9.0}
+            for step in range(10, 201, 10)]  # fmt: skip
+    (run / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    for step in (100, 200):
+        picture = io.BytesIO()
+        Image.new("RGB", (64, 64), (step, 90, 90)).save(picture, "PNG")
+        (run / "sheets" / f"step-{step:08}.png").write_bytes(picture.getvalue())
