@@ -98,7 +98,7 @@ def place_in_words(to: str) -> str:
     """What `to` says of a place; empty where it is a colour, a gradient, paper or a picture."""
     kind, _, rest = to.strip().partition(":")
     words = rest.strip() if kind.lower() == "text" else to.strip()
-    named = kind.lower() in _NO_PLACES or flat_colour(words) is not None or _picture(words) is not None
+    named = kind.lower() in _NO_PLACES or flat_colour(words) is not None or _picture(to.strip()) is not None
     return "" if named or words.startswith("#") else words
 
 

@@ -38,7 +38,7 @@ def understood(request: Mapping[str, Any], assets: Assets, settings: Settings) -
     Raises:
         PackshotError: it can't be done; says why.
     """
-    from packshot.editing.foresight import cautions
+    from packshot.editing.foresight import cautions, refuse_words
 
     file_of(assets, str(request["photo"]), "photo")
     form, quality = request["format"], request["quality"]
@@ -50,8 +50,9 @@ def understood(request: Mapping[str, Any], assets: Assets, settings: Settings) -
     asked, colours = _asked(request), _colours(request)
     if not asked and not colours:
         raise RequestError("steps", "none", "at least one; GET /v1/operations lists them")
-    _resolved([*asked, *colours], around)
-    return cautions([_step(name, arguments) for name, arguments in asked])
+    steps, _ = _resolved([*asked, *colours], around)
+    refuse_words(steps)
+    return cautions(steps)
 
 
 def edit(request: Mapping[str, Any], context: Context) -> Outcome:
