@@ -159,6 +159,10 @@ def test_the_operators_file_is_checked(text: str, said: str, tmp_path: Path) -> 
     (tmp_path / "webhooks.toml").write_text(text, "utf-8")
     with pytest.raises(InputError, match=said):
         load_hooks(tmp_path)
+    job = context(tmp_path / "home")
+    (tmp_path / "webhooks.toml").rename(tmp_path / "home" / "webhooks.toml")
+    with pytest.raises(InputError, match=said):  # the server does not start
+        Courier(job.settings, job.assets.database, document_of)
 
 
 def test_a_signature_is_of_its_time_body_and_secret() -> None:

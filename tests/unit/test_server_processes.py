@@ -13,6 +13,7 @@ import pytest
 from server_tasks import FakeContext, context
 
 from packshot.errors import RequestError
+from packshot.server.queue import NewJob, Queue, Room
 from packshot.server.tasks import processes
 from packshot.server.tasks.interface import CancelledJobError, InterruptedJobError
 from packshot.server.tasks.processes import Command, group_bytes, run
@@ -174,3 +175,16 @@ def test_memory_is_that_of_the_whole_group() -> None:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+def test_a_job_that_is_put_back_is_as_if_it_had_not_been_begun(job: FakeContext) -> None:
+    queue = Queue(job.assets.database)
+    queue.submit(NewJob("listing", "slow", {}, 1.0), Room(1))
+    taken = queue.claim("slow", "one")
+    assert taken is not None and taken.attempt == 1
+    queue.put_back(taken)
+    again = queue.claim("slow", "two")
+    assert again is not None and (again.id, again.attempt) == (taken.id, 1)
+    queue.put_back(taken)  # by the worker that has it no more
+    now = queue.get(taken.id)
+    assert now is not None and (now.status, now.worker) == ("running", "two")

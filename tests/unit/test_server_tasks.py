@@ -195,3 +195,9 @@ def test_a_certificate_of_another_picture_does_not_agree(job: FakeContext, photo
         verify.understood({"picture": photo, "original": None, "certificate": certificate.id}, job.assets)
     with pytest.raises(RequestError, match="original"):
         verify.understood({"picture": photo, "original": other, "certificate": None}, job.assets)
+
+
+def test_clients_read_nothing_of_where_the_server_keeps_its_files(tmp_path: Path) -> None:
+    settings = context(tmp_path / "home").settings
+    assert settings.told(f"{tmp_path}/home/assets/ab/abc: got a lie") == "assets/ab/abc: got a lie"
+    assert str(tmp_path) not in settings.told(f"{tmp_path}/home is full")

@@ -45,10 +45,14 @@ class Courier:
         settings: of the server, whose home has the file of hooks.
         database: with jobs and deliveries.
         describe: a job as clients see it.
+
+    Raises:
+        InputError: the file of hooks is not what it should be; said at the start, not when a job has ended.
     """
 
     def __init__(self, settings: Settings, database: Database, describe: Callable[[Job], dict[str, Any]]) -> None:
         self.settings, self.database, self.describe = settings, database, describe
+        load_hooks(settings.home)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._go, name="courier", daemon=True)
 

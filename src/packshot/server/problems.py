@@ -87,8 +87,9 @@ def install(app: FastAPI) -> None:
     async def refused(request: Request, error: PackshotError) -> JSONResponse:
         code = "missing_extra" if isinstance(error, MissingExtraError) else "refused"
         status = 503 if isinstance(error, MissingExtraError) else 415 if isinstance(error, InputError) else 422
-        facts: dict[str, Any] = {"where": error.where, "got": error.got, "accepted": error.accepted}
-        return answer(request, ProblemError(status, code, str(error), **facts))
+        told = request.app.state.services.settings.told
+        facts: dict[str, Any] = {name: told(getattr(error, name)) for name in ("where", "got", "accepted")}
+        return answer(request, ProblemError(status, code, told(error), **facts))
 
     @app.exception_handler(BusyError)
     async def busy(request: Request, error: BusyError) -> JSONResponse:

@@ -82,6 +82,10 @@ class Settings:
         """One for each core, unless said otherwise."""
         return self.quick_workers or cores()
 
+    def told(self, text: object) -> str:
+        """What clients may read of a text that names files: nothing of where `home` is."""
+        return str(text).replace(f"{self.home}{os.sep}", "").replace(str(self.home), "the server's folder")
+
     @property
     def slow_bytes(self) -> int:
         """Memory that a slow job's processes may take."""

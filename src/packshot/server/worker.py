@@ -110,8 +110,8 @@ def _outcome(job: Job, context: Context) -> Outcome | tuple[str, dict[str, Any]]
     except CancelledJobError:
         return "cancelled", {"code": "cancelled", "detail": "cancelled"}
     except PackshotError as error:
-        where = {"where": error.where, "got": error.got, "accepted": error.accepted}
-        return "failed", {"code": "refused", "detail": str(error), **where}
+        parts = {"detail": error, "where": error.where, "got": error.got, "accepted": error.accepted}
+        return "failed", {"code": "refused", **{name: context.settings.told(part) for name, part in parts.items()}}
     except Exception as error:  # a bug in one job must not end the worker for the others
         _log.exception("job %s met a bug", job.id)
         detail = f"a bug: {type(error).__name__}"  # what it says may hold paths; the log has it all
