@@ -149,7 +149,7 @@ def train(request: Mapping[str, Any], context: Context) -> Outcome:
 
 def _target(request: Mapping[str, Any], folder: Path, settings: Settings) -> Path:
     """Where the pack goes: a place that is free, or that this training has filled before."""
-    target = settings.home / packs.FOLDER / request["name"]
+    target = settings.home / packs.FOLDER / str(request["name"])
     if target.exists() and not (folder / _EXPORTED).exists():
         raise RequestError("name", f"'{request['name']}', a pack that is there by now", "a new training, another name")
     target.parent.mkdir(exist_ok=True)
