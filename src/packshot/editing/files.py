@@ -172,7 +172,7 @@ def edit(job: Job, wish: Wish) -> list[Finished]:
         if all(done):
             return [finished for finished in done if finished is not None]
     source = Source.open(job.photo)
-    seen = current().picture(source.layers.stacked, str(job.photo), source.sha256)
+    seen = current().picture(source.layers.stacked, job.photo.name, source.sha256)
     edited = run(Scene(product=source.layers.rgb, alpha=source.layers.alpha), wish.steps)
     results = _colourways(edited, wish.colourways) if wish.colourways else [edited]
     pairs = zip(results, targets, strict=True)
@@ -281,7 +281,7 @@ def _write(source: Source, photo: Path, edited: Edited, target: Path, wish: Wish
     pixels = flatten(edited.scene)
     safety = {"photo": seen}
     if edited.scene.made:  # a model's part may be what the photo was not
-        safety["picture"] = current().picture(pixels, str(target))
+        safety["picture"] = current().picture(pixels, target.name)
     data = _labelled(source, edited, pixels, encode(pixels, target, wish.quality), target)
     codec = {**_codec(target, wish.quality), "lossless": is_lossless(target, wish.quality)}
     document = {**certify(source, edited, pixels, data, name=target.name, codec=codec), "safety": safety}
