@@ -119,7 +119,8 @@ def test_killed_in_a_failing_bucket_and_resumed(shop: list[object], bucket: Buck
     there = bucket.objects()
     on_disk = {path.relative_to(whole).as_posix(): path.read_bytes() for path in whole.rglob("*") if path.is_file()}
     pictures = {name for name in on_disk if name.endswith((".jpg", ".png", ".json"))}
-    assert len(pictures) > 10 and set(there) == {*pictures, "manifest.jsonl", "failures.jsonl"}
+    assert len(pictures) > 10 and set(there) == {*pictures, "manifest.jsonl", "failures.jsonl", "index.html"}
+    assert all(str(row["key"])[:20].encode() in there["index.html"] for row in read(there["manifest.jsonl"]))
     assert {name: there[name] for name in pictures} == {name: on_disk[name] for name in pictures}
     assert plain(read(there["manifest.jsonl"])) == plain(lines(whole / "manifest.jsonl"))
     assert plain(read(there["failures.jsonl"])) == plain(lines(whole / "failures.jsonl"))
