@@ -162,7 +162,7 @@ def test_what_is_no_picture_is_refused(client: Any) -> None:
 
 
 def test_a_busy_server_is_tried_again(client: Any, api: RunningServer) -> None:
-    wish = {"prompt": "red shoe", "count": 16, "size": 1024}
+    wish = {"prompt": "red shoe", "count": 16, "size": 384}
     jobs: list[str] = []
     for _ in range(200):
         answer = api.http.post("/v1/generations", json=wish)

@@ -126,6 +126,6 @@ def test_what_cant_be_trained_is_refused_and_leaves_nothing(api: RunningServer) 
         (catalogue(**{"other.csv": b"a,b"}), {}, 415, "several tables"),
         (catalogue(**{"../metadata.csv": b"a,b"}), {}, 415, "../metadata.csv"),
     ):
-        answer = asked(api, data, **wish)
+        answer = asked(api, data, **{"name": "refused", **wish})
         assert (answer.status_code, said in answer.text) == (status, True), (wish, answer.text)
     assert {*(api.home / "trainings").glob("*")} == before

@@ -200,6 +200,9 @@ def test_bounds_of_forms_are_those_of_operations(name: str) -> None:
 @pytest.mark.parametrize(("name", "word"), [(name, word) for name, words in forms.CHOICES.items() for word in words])
 def test_choices_of_forms_are_accepted(name: str, word: str) -> None:
     operation, parameter = name.split(".")
-    extra = {"fit": {"size": "300"}, "text": {"words": "NEW"}, "badge": {"words": "NEW"}}.get(operation, {})
+    extra = {
+        "fit": {"size": "300"}, "text": {"words": "NEW"}, "badge": {"words": "NEW"},
+        "dimensions": {"size": "20x20cm", "canvas": "1200"},
+    }.get(operation, {})  # fmt: skip
     if name != "enlarge.by":  # seconds of a network
         assert refusal(operation, **{**extra, parameter: word}) == ""

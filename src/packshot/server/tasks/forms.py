@@ -21,6 +21,9 @@ CHOICES: dict[str, tuple[str, ...]] = {
     "text.align": ("auto", "left", "centre", "right"),
     "badge.at": ("top-left", "top", "top-right", "left", "centre", "right", "bottom-left", "bottom", "bottom-right"),
     "badge.shape": ("pill", "round", "ribbon"),
+    "dimensions.units": ("cm", "in", "cm,in"),
+    "dimensions.beside": ("auto", "none", "quarter", "yuan", "card", "phone", "a4", "person"),
+    "dimensions.language": ("en", "zh"),
 }  # fmt: skip
 """Words that a form can list. `relight.direction`, `text.at` and `badge.at` take numbers, too, `shadow.kind` sums."""
 

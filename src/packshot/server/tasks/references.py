@@ -20,6 +20,7 @@ PLAIN = frozenset({
     "erase.words", "enlarge.times", "enlarge.by", "fit.size", "fit.scale", "crop.box",
     "text.words", "text.at", "text.colour", "text.align", "text.outline", "text.plate",
     "badge.words", "badge.at", "badge.colour", "badge.shape", "badge.ink",
+    "dimensions.size", "dimensions.canvas", "dimensions.units", "dimensions.beside", "dimensions.language",
 })  # fmt: skip
 """Operations open nothing by these; tests/unit/test_server_references.py watches them."""
 
@@ -35,7 +36,7 @@ PACKS = {"cutout.pack": "matting", "view.pack": "view"}
 MODELS = frozenset({"background.by", "erase.by"})
 """Name a diffusers pipeline of the operator's."""
 
-CLOSED = frozenset({"text.font", "badge.font"})
+CLOSED = frozenset({"text.font", "badge.font", "dimensions.font"})
 """Files of the server's that clients can't choose."""
 
 _MODEL = "diffusers:"
