@@ -19,6 +19,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache
 from typing import Any, TypeVar
 
@@ -266,10 +267,9 @@ class _RemoteJournal:
 
 
 def _listed(facts: Mapping[str, Any]) -> Listed:
-    written = facts.get("LastModified") or facts.get("created")
-    return Listed(
-        int(facts["size"]), str(facts.get("ETag", "")).strip('"'), written.timestamp() if written else time.time()
-    )
+    written = facts.get("LastModified") or facts["created"]  # as s3fs, and as fsspec's memory says it
+    modified = written.timestamp() if isinstance(written, datetime) else float(written)
+    return Listed(int(facts["size"]), str(facts.get("ETag", "")).strip('"'), modified)
 
 
 def _content(files: Any, path: str) -> bytes | None:
