@@ -9,6 +9,7 @@ from fastapi import FastAPI
 from packshot.server.problems import MEDIA_TYPE, OPENAI_PATHS
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorOut"}}}
 _OTHERS = ("HTTPValidationError", "ValidationError")
 
 
@@ -29,17 +30,16 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
         for operation in path.values():
             if name.startswith(OPENAI_PATHS):  # they answer with 400 instead
                 operation["responses"].pop("422", None)
+            content = _ERROR if name.startswith(OPENAI_PATHS) else {MEDIA_TYPE: {"schema": _PROBLEM}}
             for status, response in operation["responses"].items():
-                if int(status) >= 400:
-                    _as_problem(response)
+                if int(status) >= 400 and _is_problem(response):
+                    response["content"] = content
     for name in _OTHERS:
         document.get("components", {}).get("schemas", {}).pop(name, None)
     return document
 
 
-def _as_problem(response: dict[str, Any]) -> None:
-    for media in response.get("content", {}).values():
-        reference = str(media.get("schema", {}).get("$ref", ""))
-        if reference.endswith(("/Problem", *_OTHERS)):
-            response["content"] = {MEDIA_TYPE: {"schema": _PROBLEM}}
-            return
+def _is_problem(response: dict[str, Any]) -> bool:
+    """Whether it is said to be a problem, or FastAPI's own form of an error."""
+    schemas = [media.get("schema", {}) for media in response.get("content", {}).values()]
+    return any(str(schema.get("$ref", "")).endswith(("/Problem", *_OTHERS)) for schema in schemas)
