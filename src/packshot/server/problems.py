@@ -40,7 +40,7 @@ class Problem(BaseModel):
     faults: list[dict[str, Any]] | None = Field(None, description="Of a body that has another form: each of them.")
 
 
-_WHEN = {
+WHEN = {
     400: "The body can't be read.", 404: "There is none of that id.", 409: "It is not in the state for that.",
     413: "A file has more bytes than this server takes.", 415: "A file is not what it should be, by its content.",
     422: "Something in the request is not acceptable; the detail says what, and what is.",
@@ -52,7 +52,7 @@ _WHEN = {
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """For a route's `responses`: the problems that it answers with."""
     found: dict[int | str, dict[str, Any]] = {
-        status: {"model": Problem, "description": _WHEN[status]} for status in statuses
+        status: {"model": Problem, "description": WHEN[status]} for status in statuses
     }
     if 429 in found:
         seconds = {"schema": {"type": "integer"}, "description": "Seconds to wait."}

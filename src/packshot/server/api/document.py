@@ -6,9 +6,10 @@ from typing import Any
 
 from fastapi import FastAPI
 
-from packshot.server.problems import MEDIA_TYPE, OPENAI_PATHS
+from packshot.server.problems import MEDIA_TYPE, OPENAI_PATHS, WHEN
 
 _PROBLEM = {"$ref": "#/components/schemas/Problem"}
+_PROBLEM_CONTENT = {MEDIA_TYPE: {"schema": _PROBLEM}}
 _ERROR = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorOut"}}}
 _OTHERS = ("HTTPValidationError", "ValidationError")
 
@@ -30,7 +31,9 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
         for operation in path.values():
             if name.startswith(OPENAI_PATHS):  # they answer with 400 instead
                 operation["responses"].pop("422", None)
-            content = _ERROR if name.startswith(OPENAI_PATHS) else {MEDIA_TYPE: {"schema": _PROBLEM}}
+            if "requestBody" in operation:  # what is no JSON, or no form, at all
+                operation["responses"].setdefault("400", {"description": WHEN[400], "content": _PROBLEM_CONTENT})
+            content = _ERROR if name.startswith(OPENAI_PATHS) else _PROBLEM_CONTENT
             for status, response in operation["responses"].items():
                 if int(status) >= 400 and _is_problem(response):
                     response["content"] = content
