@@ -93,6 +93,9 @@ def test_what_is_refused_is_said_at_its_field(browser: Browser, server: RunningS
         expect(prompt).to_be_focused()
         assert "prompt-fault" in (prompt.get_attribute("aria-describedby") or "")
         assert page.locator(".tile").count() == 0
+        prompt.fill("Nike 运动鞋")
+        prompt.press("Enter")
+        expect(page.locator("#prompt-fault")).to_contain_text("已拒绝")
         page.locator("summary", has_text="细调").click()
         page.get_by_label("种子", exact=True).fill("seven")
         prompt.fill("红色手表")

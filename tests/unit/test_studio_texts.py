@@ -42,7 +42,7 @@ def test_chinese_texts_are_chinese() -> None:
     assert all(not re.search("[A-Za-z]{3}", re.sub(r"\{\w+\}", "", table("en")[key])) for key in same - PROPER), same
 
 
-PROPER = {"training.name_example", "listing.columns_example"}
+PROPER = {"choice.a4", "training.name_example", "listing.columns_example"}
 
 
 def test_every_text_that_the_scripts_name_is_there() -> None:

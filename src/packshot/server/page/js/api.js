@@ -13,6 +13,7 @@ export class Problem extends Error {
   /** One line. */
   line() {
     const key = `problem.${this.code}`;
+    if (/docs\/safety\.md/.test(this.accepted)) return t("problem.refused.safety", { got: this.got });
     if (this.code === "refused" && has(`problem.refused.${this.field}`)) return t(`problem.refused.${this.field}`, { got: this.got, accepted: this.accepted });
     if (this.code === "refused" && this.accepted) return t("problem.refused", { where: this.where, got: String(this.got), accepted: String(this.accepted) });
     return has(key) ? t(key, { detail: this.message, seconds: this.retryAfter }) : this.message;

@@ -12,7 +12,7 @@ const GROUPS = {
   frame: ["fit", "crop", "straighten", "turn", "flip", "tilt", "view", "enlarge"],
   colour: ["recolour", "white_balance", "exposure", "sharpen", "denoise"],
   clean: ["erase"],
-  words: ["text", "badge"],
+  words: ["text", "badge", "dimensions"],
 };
 
 /** The list. `photo()` gives the asset that masks are painted on. Returns {root, steps(), set(steps), fault(where, problem)}. */

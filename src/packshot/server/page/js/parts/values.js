@@ -1,6 +1,6 @@
 // A control for each parameter of an operation, from what the API says of it; some have one of their own.
 import { button, field, h, options, showFault, unique } from "../dom.js";
-import { bind, has } from "../texts.js";
+import { bind, has, language } from "../texts.js";
 import { openBrush } from "./brush.js";
 import { photoField } from "./photo.js";
 
@@ -9,6 +9,7 @@ const list = (values, chosen) => h("select", {}, options(values.map((value) => [
 
 /** The parameters that are shown at once; others are behind "more". */
 const FIRST = {
+  dimensions: ["size", "units", "beside"],
   cutout: ["glass"], background: ["to"], shadow: ["kind", "strength"], relight: ["direction", "strength"], recolour: ["to", "part"],
   erase: ["mask"], enlarge: ["times"], fit: ["size", "share", "upscale"], crop: ["box"], tilt: ["yaw", "pitch"], sharpen: ["amount"],
   text: ["words", "at", "size", "colour"], badge: ["words", "at", "colour", "shape"],
@@ -23,6 +24,7 @@ const LISTED = {
 };
 const SUGGESTED = {
   "fit.size": ["1000x1000", "800x800", "1600x1600", "750x1000", "1200x1600"],
+  "dimensions.size": ["30x20cm", "30x20x10cm", "12x8in"],
   "crop.box": ["product", "1:1", "4:5", "3:4"],
   "white_balance.to": ["auto", "5000K", "3500K"],
   "exposure.stops": ["auto", "0.5", "-0.5"],
@@ -37,7 +39,11 @@ export function valueField(operation, parameter, { photo, changed = () => {} }) 
   const label = has(`op.${name}`) ? `op.${name}` : () => parameter.name.replaceAll("_", " ");
   if (own) return own(label, parameter, { photo, changed });
   if (parameter.type === "boolean") return truth(label, parameter, changed);
-  if (LISTED[name] ?? parameter.choices) return choice(label, parameter, LISTED[name] ?? parameter.choices, changed);
+  if (LISTED[name] ?? parameter.choices) {
+    const found = choice(label, parameter, LISTED[name] ?? parameter.choices, changed);
+    if (name === "dimensions.language") found.set(language());
+    return found;
+  }
   if (COLOURS.has(name)) return colour(label, parameter, changed);
   return text(label, parameter, SUGGESTED[name], name === "text.words", changed);
 }
