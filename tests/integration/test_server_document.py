@@ -6,6 +6,7 @@ import dataclasses
 import json
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -64,14 +65,14 @@ def test_defaults_exist_once() -> None:
 
 
 @pytest.mark.slow
-def test_schemathesis_finds_nothing(api: RunningServer) -> None:
+def test_schemathesis_finds_nothing(api: RunningServer, tmp_path: Path) -> None:
     command = [
         sys.executable, "-c", "from schemathesis.cli import schemathesis; schemathesis()", "run",
         f"{api.url}/openapi.json", "--checks", CHECKS, "--max-examples", str(EXAMPLES), "--seed", "1",
         "--phases", "examples,fuzzing", "--request-timeout", "60", "--no-color", "--warnings", "off",
         "--exclude-path-regex", "/events$",
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=240)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, cwd=tmp_path)
     assert done.returncode == 0, done.stdout[-6000:]
 
 
