@@ -10,8 +10,8 @@ that is busy with other work gives other seconds: the result says how busy it wa
 **Simulated**, not measured: `--simulate-nodes` machines of one core in virtual time (`simulated_machines.py`). What
 hands out items is packshot's own code (`crew.py`); how long a row, a worker's start and the driver's share of an
 answer take is measured here, and how often machines die is an assumption, given by the options. So many real Ray nodes
-do not fit into this machine: three processes of each take 200 MB, its worker 130 MB more. `--check-nodes` compares the
-simulation with as many real Ray nodes, whose items only sleep.
+do not fit into this machine: three processes of each take 200 MB, its worker 130 MB more. Items that only sleep compare
+the simulation with up to `--check-nodes` real ones, and tell what the executors lose also on a busy machine.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ray.cluster_utils import Cluster
 from simulated_machines import Conditions, SimulatedMachines
 
 from packshot.listing.crew import Crew
-from packshot.listing.pool import WorkerDiedError
+from packshot.listing.pool import Executor, LocalPool, WorkerDiedError
 from packshot.listing.ray_pool import STORE_BYTES, RayPool
 
 CHANNELS = "taobao-main,shopify"
@@ -206,17 +206,30 @@ def night(given: argparse.Namespace, seconds: list[float], cost: dict[str, float
     }  # fmt: skip
 
 
-def checked(nodes: int, cost: dict[str, float], items: int = 400, seconds: float = 0.5) -> dict[str, Any]:
-    """The same items, which sleep, on real Ray nodes and on simulated ones."""
+def asleep(nodes: int, cost: dict[str, float], seconds: float = 0.5) -> dict[str, Any]:
+    """The same items, which only sleep, by local processes, on real Ray nodes and on simulated ones.
+
+    Sleeping costs no processor: this tells what executors lose, also on a machine that is busy with other work.
+    """
+    items = 60 * nodes
+    best = sum(seconds * (0.5 + item % 7 / 6) for item in range(items)) / nodes
+    work = partial(slept, seconds)
+    local = _seconds(LocalPool(work, nothing, nodes), items)
     with ray_nodes(nodes) as address:
-        began = time.monotonic()
-        count = sum(1 for _ in RayPool(partial(slept, seconds), nothing, 0, address).results(range(items)))
-        real = time.monotonic() - began
-    world = Conditions(nodes, 1, cost["worker_start"], cost["driver_per_answer"])
-    machines = SimulatedMachines(world, lambda item: seconds * (0.5 + item % 7 / 6))
-    assert count == items == sum(1 for _ in Crew(machines).results(range(items)))
-    return {"nodes": nodes, "items": items, "real_seconds": round(real, 1), "simulated_seconds": round(machines.now, 1),
-            "ratio": round(real / machines.now, 2)}  # fmt: skip
+        real = _seconds(RayPool(work, nothing, 0, address), items)
+    machines = SimulatedMachines(
+        Conditions(nodes, 1, cost["worker_start"], cost["driver_per_answer"]),
+        lambda item: seconds * (0.5 + item % 7 / 6),
+    )
+    assert sum(1 for _ in Crew(machines).results(range(items))) == items
+    return {"items": items, "seconds_without_any_loss": round(best, 1), "local": round(local, 1),
+            "ray": round(real, 1), "simulated": round(machines.now, 1)}  # fmt: skip
+
+
+def _seconds(executor: Executor[int, int], items: int) -> float:
+    began = time.monotonic()
+    assert sorted(item for item, _ in executor.results(range(items))) == list(range(items))
+    return time.monotonic() - began
 
 
 def main() -> None:
@@ -243,7 +256,8 @@ def main() -> None:
         mixed, more = measured(given.data, given.rows, given.rows // 3, address, given.repeat)
         cost = costs(address)
     document |= {"photos alone": photos, "a third drawn from words": mixed, "costs": cost}
-    document["check"] = checked(given.check_nodes, cost)
+    sizes = sorted({1, 2, given.check_nodes})
+    document["sleeping items, seconds by workers"] = {str(nodes): asleep(nodes, cost) for nodes in sizes}
     document["simulation"] = night(given, [*seconds, *more], cost)
     text = json.dumps(document, indent=1)
     print(text)
