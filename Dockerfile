@@ -8,6 +8,7 @@ FROM ${BUILD_IMAGE} AS build
 ARG EXTRAS=server,postgresql,s3
 WORKDIR /src
 COPY pyproject.toml constraints.txt README.md LICENSE ./
+COPY recipes recipes
 COPY src src
 RUN python3 -m venv /tmp/tools \
     && /tmp/tools/bin/python -m pip install --no-cache-dir --no-compile --disable-pip-version-check \

@@ -67,12 +67,13 @@ def test_hadolint_finds_nothing(repository: Path, name: str) -> None:
 
 def test_the_image_runs_as_nobody_and_installs_extras_that_exist(repository: Path) -> None:
     text = (repository / "Dockerfile").read_text(encoding="utf-8")
-    extras = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))["project"][
-        "optional-dependencies"
-    ]
+    settings = tomllib.loads((repository / "pyproject.toml").read_text(encoding="utf-8"))
+    built_from = settings["tool"]["hatch"]["build"]["targets"]["wheel"].get("force-include", {})
     for name in ("Dockerfile", "deploy/ray/Dockerfile"):
-        (wanted,) = re.findall(r"ARG EXTRAS=(\S+)", (repository / name).read_text(encoding="utf-8"))
-        assert set(wanted.split(",")) <= extras.keys()
+        one = (repository / name).read_text(encoding="utf-8")
+        (wanted,) = re.findall(r"ARG EXTRAS=(\S+)", one)
+        assert set(wanted.split(",")) <= settings["project"]["optional-dependencies"].keys()
+        assert all(re.search(rf"^COPY {path} {path}$", one, re.MULTILINE) for path in built_from)
     final = text.rpartition("\nFROM ")[2]
     assert re.search(r"^USER [1-9]\d*:", final, re.MULTILINE) and "HEALTHCHECK" in final
     assert 'ENTRYPOINT ["' in final and final.rstrip().endswith('CMD ["serve"]')
