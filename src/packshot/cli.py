@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
-from packshot import cli_edit, cli_label, cli_listing, cli_serve
+from packshot import cli_edit, cli_keys, cli_label, cli_listing, cli_serve
 from packshot.cli_shared import (
     FORMATS,
     SafetyFile,
@@ -196,6 +196,7 @@ cli_edit.add_commands(app)
 cli_listing.add_commands(app)
 cli_label.add_commands(app)
 cli_serve.add_commands(app)
+cli_keys.add_commands(app)
 
 
 @data_app.command("prepare")

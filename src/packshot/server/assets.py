@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -66,10 +67,24 @@ _FIELDS = tuple(assets.c[name] for name in Asset.__slots__)
 
 
 class Assets:
-    """Assets of one database, their contents below one folder or in one bucket."""
+    """Assets of one database, their contents below one folder or in one bucket.
+
+    Attributes:
+        owner: whose assets `get`, `search`, `mark` and `delete` reach; None for everybody's.
+    """
 
     def __init__(self, database: Database, home: Path, bucket: str = "") -> None:
         self.database, self.blobs, self._previews = database, Blobs(home / "assets", bucket), home / "previews"
+        self.owner: str | None = None
+
+    def seen_by(self, owner: str | None) -> Assets:
+        """The same assets, for whom only an owner's exist."""
+        view = copy(self)
+        view.owner = owner
+        return view
+
+    def _seen(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return () if self.owner is None else (assets.c.owner == self.owner,)
 
     def store(self, data: bytes) -> str:
         """Put content in its place, whole or not at all; its sha256."""
@@ -97,14 +112,15 @@ class Assets:
 
     def get(self, identity: str) -> Asset | None:
         """An asset by its id."""
+        query = sa.select(*_FIELDS).where(assets.c.id == identity, *self._seen())
         with self.database.read() as connection:
-            row = connection.execute(sa.select(*_FIELDS).where(assets.c.id == identity)).mappings().first()
+            row = connection.execute(query).mappings().first()
         return None if row is None else Asset(**row)
 
     def search(self, *, words: str = "", kinds: tuple[str, ...] = (), favourite: bool = False, before: str = "",
                oldest_first: bool = False, limit: int = 50) -> list[Asset]:  # fmt: skip
         """Assets that hold all of the words, the newest first; `before` is the last id of the page before."""
-        query = sa.select(*_FIELDS).limit(limit)
+        query = sa.select(*_FIELDS).where(*self._seen()).limit(limit)
         query = query.order_by(assets.c.id if oldest_first else assets.c.id.desc())
         for word in words.casefold().split():
             query = query.where(assets.c.words.contains(word, autoescape=True))
@@ -118,13 +134,14 @@ class Assets:
     def mark(self, identity: str, *, favourite: bool) -> Asset | None:
         """Make an asset a favourite, or no more."""
         with self.database.write() as connection:
-            connection.execute(assets.update().where(assets.c.id == identity).values(favourite=favourite))
+            changed = assets.update().where(assets.c.id == identity, *self._seen())
+            connection.execute(changed.values(favourite=favourite))
         return self.get(identity)
 
     def delete(self, identity: str) -> bool:
         """Forget an asset; whether there was one. Its file goes with the next sweep, if no other asset has it."""
         with self.database.write() as connection:
-            return connection.execute(assets.delete().where(assets.c.id == identity)).rowcount == 1
+            return connection.execute(assets.delete().where(assets.c.id == identity, *self._seen())).rowcount == 1
 
     def sweep(self, grace_seconds: float = SWEEP_GRACE_SECONDS) -> int:
         """Remove files that no asset has, of deleted ones and of killed writers, and their previews; how many.

@@ -80,10 +80,10 @@ class Guard:
         return None
 
 
-def resident_bytes() -> int:
-    """Of this process; 0 where the system does not tell."""
+def resident_bytes(process: int | str = "self") -> int:
+    """Of a process, by its id, or of this one; 0 where the system does not tell."""
     try:
-        pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
+        pages = int(Path(f"/proc/{process}/statm").read_text(encoding="ascii").split()[1])
     except (OSError, IndexError, ValueError):
         return 0
     return pages * os.sysconf("SC_PAGE_SIZE")

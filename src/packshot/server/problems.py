@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from packshot.errors import InputError, MissingExtraError, PackshotError
+from packshot.server.logs import clean
 from packshot.server.queue import BusyError, ReusedKeyError
 
 MEDIA_TYPE = "application/problem+json"
@@ -21,7 +22,7 @@ _log = logging.getLogger("packshot.server")
 _TITLES = {
     400: "Bad request", 401: "No valid key", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
     409: "Conflict", 413: "Too large", 415: "Unsupported media type", 422: "Not acceptable as it stands",
-    429: "Too much at once", 500: "A bug", 503: "Not ready",
+    408: "Too slow", 421: "Another host", 429: "Too much at once", 500: "A bug", 503: "Not ready",
 }  # fmt: skip
 
 
@@ -115,22 +116,22 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:
-        _log.exception("a bug at %s %s", request.method, request.url.path, exc_info=error)
+        _log.exception("a bug at %s %r", request.method, request.scope["path"], exc_info=error)
         return answer(request, ProblemError(500, "bug", "a bug; the server's log has it under this request's id"))
 
 
 def answer(request: Request, error: ProblemError) -> JSONResponse:
     """The problem document of an error; in OpenAI's form where its clients ask."""
-    if request.url.path.startswith(OPENAI_PATHS):
+    if request.scope["path"].startswith(OPENAI_PATHS):
         return _as_openai(error)
     document = {
         "type": f"urn:packshot:problem:{error.code}",
         "title": _TITLES.get(error.status, "Error"),
         "status": error.status,
         "code": error.code,
-        "detail": error.detail,
+        "detail": clean(error.detail),
         "request_id": getattr(request.state, "request_id", None),
-        **error.more,
+        **{name: clean(value) if isinstance(value, str) else value for name, value in error.more.items()},
     }
     return JSONResponse(document, error.status, error.headers, MEDIA_TYPE)
 
@@ -142,7 +143,7 @@ def _as_openai(error: ProblemError) -> JSONResponse:
     kind = kinds.get(status, "invalid_request_error" if status < 500 else "server_error")
     faults = error.more.get("faults") or [{}]
     param = error.more.get("where") or str(faults[0].get("where", "")).removeprefix("body.") or None
-    document = {"message": error.detail, "type": kind, "param": param, "code": error.code}
+    document = {"message": clean(error.detail), "type": kind, "param": param, "code": error.code}
     return JSONResponse({"error": document}, status, error.headers)
 
 

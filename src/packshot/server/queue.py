@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -62,6 +63,7 @@ class NewJob:
         owner: id of the key that asks, or `local`.
         webhook: name of the operator's hook that is told the end; empty for none.
         idempotency: (key, sha256 of the request) where the client gave a key.
+        request_id: of the request that asks, for the log.
     """
 
     kind: str
@@ -71,6 +73,7 @@ class NewJob:
     owner: str = "local"
     webhook: str = ""
     idempotency: tuple[str, str] | None = None
+    request_id: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +115,7 @@ class Job:
     owner: str
     webhook: str
     version: int
+    request_id: str
 
     @property
     def ended(self) -> bool:
@@ -123,10 +127,24 @@ _FIELDS = tuple(jobs.c[name] for name in Job.__slots__)
 
 
 class Queue:
-    """Jobs of one database."""
+    """Jobs of one database.
+
+    Attributes:
+        owner: whose jobs `get`, `listed` and `cancel` reach; None for everybody's.
+    """
 
     def __init__(self, database: Database) -> None:
         self.database = database
+        self.owner: str | None = None
+
+    def seen_by(self, owner: str | None) -> Queue:
+        """The same queue, for whom only an owner's jobs exist."""
+        view = copy(self)
+        view.owner = owner
+        return view
+
+    def _seen(self) -> tuple[sa.ColumnElement[bool], ...]:
+        return () if self.owner is None else (jobs.c.owner == self.owner,)
 
     # ---- For those who ask --------------------------------------------------------------------------------------
 
@@ -150,7 +168,7 @@ class Queue:
                 "id": identity, "kind": new.kind, "lane": new.lane, "status": "queued", "priority": 0,
                 "request": dict(new.request), "done": 0.0, "total": 0.0, "stage": "",
                 "expected_seconds": new.expected_seconds, "created": now, "attempt": 0, "cancelling": False,
-                "owner": new.owner, "webhook": new.webhook, "version": 1,
+                "owner": new.owner, "webhook": new.webhook, "version": 1, "request_id": new.request_id,
             }  # fmt: skip
             connection.execute(jobs.insert().values(row))
             if new.idempotency is not None:
@@ -164,14 +182,15 @@ class Queue:
 
     def get(self, identity: str) -> Job | None:
         """A job by its id."""
+        query = sa.select(*_FIELDS).where(jobs.c.id == identity, *self._seen())
         with self.database.read() as connection:
-            row = connection.execute(sa.select(*_FIELDS).where(jobs.c.id == identity)).mappings().first()
+            row = connection.execute(query).mappings().first()
         return None if row is None else _job(row)
 
     def listed(self, *, kinds: Iterable[str] = (), statuses: Iterable[str] = (), before: str = "", limit: int = 50
                ) -> list[Job]:  # fmt: skip
         """Jobs, the newest first; `before` is the last id of the page before."""
-        query = sa.select(*_FIELDS).order_by(jobs.c.id.desc()).limit(limit)
+        query = sa.select(*_FIELDS).where(*self._seen()).order_by(jobs.c.id.desc()).limit(limit)
         for column, wanted in ((jobs.c.kind, tuple(kinds)), (jobs.c.status, tuple(statuses))):
             query = query.where(column.in_(wanted)) if wanted else query
         query = query.where(jobs.c.id < before) if before else query
@@ -187,11 +206,12 @@ class Queue:
     def cancel(self, identity: str) -> Job | None:
         """Cancel a job: at once where it waits, as soon as its worker looks where it runs; nothing where it ended."""
         with self.database.write() as connection:
-            waiting = _touch(jobs.c.id == identity, jobs.c.status == "queued")
+            waiting = _touch(jobs.c.id == identity, jobs.c.status == "queued", *self._seen())
             connection.execute(waiting.values(status="cancelled", finished=time.time(), version=jobs.c.version + 1))
-            running = _touch(jobs.c.id == identity, jobs.c.status == "running")
+            running = _touch(jobs.c.id == identity, jobs.c.status == "running", *self._seen())
             connection.execute(running.values(cancelling=True, version=jobs.c.version + 1))
-            row = connection.execute(sa.select(*_FIELDS).where(jobs.c.id == identity)).mappings().first()
+            query = sa.select(*_FIELDS).where(jobs.c.id == identity, *self._seen())
+            row = connection.execute(query).mappings().first()
         return None if row is None else _job(row)
 
     def counts(self) -> dict[tuple[str, str], int]:

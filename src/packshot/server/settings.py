@@ -6,10 +6,12 @@ import ipaddress
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 from packshot.errors import RequestError
 
 MEGABYTE = 1_000_000
+LogFormat = Literal["text", "json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Settings:
         producer: ContentProducer of AIGC labels.
         diffusers: folder of diffusers pipelines that clients may name in edits; None for none.
         catalogues: folder of folders that clients may name for trainings; None for none.
+        log_format: of the log lines: text or json.
+        proxies: addresses or networks, with commas between, whose X-Forwarded-For and -Proto are believed.
     """
 
     home: Path
@@ -59,6 +63,8 @@ class Settings:
     producer: str = ""
     diffusers: Path | None = None
     catalogues: Path | None = None
+    log_format: LogFormat = "text"
+    proxies: str = ""
 
     def __post_init__(self) -> None:
         """Check what can be out of range.
@@ -71,6 +77,13 @@ class Settings:
         for name in ("quick_workers", "slow_workers"):
             if not 0 <= getattr(self, name) <= 256:
                 raise RequestError(f"--{name.replace('_', '-')}", getattr(self, name), "0 to 256")
+        if self.log_format not in get_args(LogFormat):
+            raise RequestError("--log-format", f"'{self.log_format}'", ", ".join(get_args(LogFormat)))
+        for proxy in filter(None, self.proxies.split(",")):
+            try:
+                ipaddress.ip_network(proxy.strip())
+            except ValueError:
+                raise RequestError("--proxy", f"'{proxy}'", "an IP address or network, as 10.0.0.0/8") from None
 
     @property
     def database_url(self) -> str:

@@ -83,6 +83,11 @@ class Supervisor:
             query = sa.select(workers.c.id).where(workers.c.id.in_(names), workers.c.ready)
             return connection.execute(query.limit(1)).first() is not None
 
+    def processes(self) -> list[tuple[str, int]]:
+        """(lane, process id) of the workers that run."""
+        found = [(place.lane, place.process) for place in self._places]
+        return [(lane, process.pid) for lane, process in found if process is not None and process.pid is not None]
+
     def _watch(self) -> None:
         swept = time.monotonic()
         while not self._stop.is_set():

@@ -31,9 +31,11 @@ jobs = sa.Table(
     sa.Column("owner", sa.String(40), nullable=False),
     sa.Column("webhook", sa.String(80), nullable=False),
     sa.Column("version", sa.Integer, nullable=False),
+    sa.Column("request_id", sa.String(64), nullable=False, server_default=""),
     sa.Index("jobs_next", "lane", "status", "priority", "id"),
     sa.Index("jobs_lease", "status", "lease"),
     sa.Index("jobs_recent", "lane", "finished"),
+    sa.Index("jobs_owner", "owner", "id"),
 )
 """Times are seconds since 1970 (UTC). `version` grows with every change, so that waiting is comparing numbers."""
 
@@ -57,6 +59,7 @@ assets = sa.Table(
     sa.Index("assets_kind", "kind", "id"),
     sa.Index("assets_sha256", "sha256"),
     sa.Index("assets_job", "job_id"),
+    sa.Index("assets_owner", "owner", "id"),
 )
 """Files by their content, below `home/assets`; several assets may share one file."""
 
@@ -80,6 +83,19 @@ keys = sa.Table(
     sa.Column("per_minute", sa.Integer, nullable=False),
     sa.Column("created", sa.Float, nullable=False),
     sa.Column("revoked", sa.Float),
+    sa.Column("tokens", sa.Float, nullable=False, server_default="0"),
+    sa.Column("used", sa.Float),
+)
+"""`tokens` were left of a key's requests at the time `used`."""
+
+sessions = sa.Table(
+    "sessions",
+    metadata,
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("key_id", sa.String(40), nullable=False),
+    sa.Column("created", sa.Float, nullable=False),
+    sa.Column("expires", sa.Float, nullable=False),
+    sa.Index("sessions_key", "key_id"),
 )
 
 workers = sa.Table(

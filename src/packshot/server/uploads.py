@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import threading
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -12,6 +13,9 @@ from PIL import Image
 from packshot.images import opened, picture_size
 from packshot.server.assets import NewAsset
 from packshot.server.problems import ProblemError
+
+_DECODING = threading.BoundedSemaphore(2)
+"""At once, in the server's process: 50 megapixels take up to 400 MB, whatever their file's size."""
 
 _ODD = re.compile(r"[^\w.\- ]")
 
@@ -30,9 +34,10 @@ def checked_picture(stream: BinaryIO, name: str, most_bytes: int, owner: str) ->
         InputError: no picture, or one with too many pixels, by its content.
     """
     data, shown = _limited(stream, most_bytes), plain_name(name)
-    size = picture_size(data, where=shown)
-    with opened(data, shown) as image:
-        media_type = Image.MIME.get(image.format or "", "application/octet-stream")
+    with _DECODING:
+        size = picture_size(data, where=shown)
+        with opened(data, shown) as image:
+            media_type = Image.MIME.get(image.format or "", "application/octet-stream")
     return NewAsset("upload", shown, media_type, data, size, shown.casefold(), {}, owner)
 
 

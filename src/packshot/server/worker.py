@@ -9,13 +9,16 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from packshot.errors import PackshotError
 from packshot.server.assets import Assets
 from packshot.server.database import Database
 from packshot.server.guard import Guard
+from packshot.server.logs import belonging_to, clean, configure
 from packshot.server.queue import Job, LostError, Queue
+from packshot.server.security.keys import view_of
 from packshot.server.settings import Settings
 from packshot.server.tables import workers
 from packshot.server.tasks.interface import CancelledJobError, Context, InterruptedJobError, Outcome
@@ -59,6 +62,7 @@ def main(settings: Settings, name: str, lane: str) -> None:
         name: of this worker, unlike any other's.
         lane: whose jobs it does.
     """
+    configure(settings.log_format)
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     stopping = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopping.set())
@@ -90,11 +94,18 @@ def do(job: Job, settings: Settings, queue: Queue, assets: Assets, stopping: thr
         stopping: set when the worker is to stop, for jobs that can go on elsewhere.
     """
     seconds = settings.quick_job_seconds if job.lane == "quick" else settings.slow_job_seconds
+    began = time.monotonic()
     try:
         grace = TASKS[job.kind].grace_seconds
-        with Guard(queue, job, seconds, settings.job_bytes, grace_seconds=grace) as guard:
-            context = JobContext(settings, assets, queue, job, guard, stopping or threading.Event())
-            _record(_outcome(job, context), job, queue, assets)
+        with (
+            belonging_to(job.request_id, job.id),
+            Guard(queue, job, seconds, settings.job_bytes, grace_seconds=grace) as guard,
+        ):
+            _log.info("%s begun, try %d", job.kind, job.attempt)
+            seen = assets.seen_by(view_of(queue.database, job.owner))
+            context = JobContext(settings, seen, queue, job, guard, stopping or threading.Event())
+            status = _record(_outcome(job, context), job, queue, assets)
+            _log.info("%s %s after %.2f s", job.kind, status, time.monotonic() - began)
     except InterruptedJobError:
         queue.put_back(job)
     except LostError:
@@ -111,23 +122,27 @@ def _outcome(job: Job, context: Context) -> Outcome | tuple[str, dict[str, Any]]
         return "cancelled", {"code": "cancelled", "detail": "cancelled"}
     except PackshotError as error:
         parts = {"detail": error, "where": error.where, "got": error.got, "accepted": error.accepted}
-        return "failed", {"code": "refused", **{name: context.settings.told(part) for name, part in parts.items()}}
+        return "failed", {
+            "code": "refused",
+            **{name: clean(context.settings.told(part)) for name, part in parts.items()},
+        }
     except Exception as error:  # a bug in one job must not end the worker for the others
         _log.exception("job %s met a bug", job.id)
         detail = f"a bug: {type(error).__name__}"  # what it says may hold paths; the log has it all
-        return "failed", {"code": "bug", "detail": detail, "trace": traceback.format_exc()}
+        return "failed", {"code": "bug", "detail": detail, "trace": clean(traceback.format_exc())}
 
 
-def _record(outcome: Outcome | tuple[str, Mapping[str, Any]], job: Job, queue: Queue, assets: Assets) -> None:
+def _record(outcome: Outcome | tuple[str, Mapping[str, Any]], job: Job, queue: Queue, assets: Assets) -> str:
     if isinstance(outcome, tuple):
         status, error = outcome
         queue.fail(job, error, "cancelled" if status == "cancelled" else "failed")
-        return
+        return status
     for new in outcome.assets:
         assets.store(new.data)  # before the transaction, which is to be short
     with queue.database.write() as connection:
-        kept = [assets.add(connection, new, job.id).id for new in outcome.assets]
+        kept = [assets.add(connection, replace(new, owner=job.owner), job.id).id for new in outcome.assets]
         queue.finish(connection, job, {**outcome.result, "assets": kept})
+    return "done"
 
 
 def _say_ready(database: Database, name: str, lane: str) -> None:

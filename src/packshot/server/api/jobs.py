@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
@@ -34,6 +34,7 @@ class JobOut(BaseModel):
     request: dict[str, Any]
     result: dict[str, Any] | None = Field(description="Where it is done; `assets` are the ids of what it made.")
     error: dict[str, Any] | None = Field(description="Where it failed: `code`, and `detail` in one line.")
+    request_id: str = Field(description="Of the request that asked for it; the log has it, too.")
 
 
 class JobsOut(BaseModel):
@@ -52,6 +53,7 @@ def shown(job: Job) -> JobOut:
         started=None if job.started is None else _when(job.started),
         finished=None if job.finished is None else _when(job.finished),
         attempt=job.attempt, request=job.request, result=job.result, error=error,
+        request_id=job.request_id,
     )  # fmt: skip
 
 
@@ -88,7 +90,7 @@ def list_jobs(
     before: Annotated[str, Query(max_length=40)] = "",
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
 ) -> JobsOut:
-    """Jobs of all who share this server."""
+    """One's own; those of all keys for the scope `admin`."""
     found = server.queue.listed(kinds=kind or (), statuses=status or (), before=before, limit=limit)
     return JobsOut(jobs=[shown(job) for job in found], next=found[-1].id if len(found) == limit else None)
 
@@ -122,15 +124,19 @@ def retry_job(job_id: str, server: Server, response: Response) -> JobOut:
     return shown(again)
 
 
+def _followed(job_id: str, server: Server) -> Job:
+    """Looked up before the stream begins: from there on an error could not be answered with any more."""
+    return _found(server, job_id)
+
+
 @router.get(
     "/{job_id}/events", response_class=EventSourceResponse, summary="Follow a job by server-sent events",
     responses=documented(404),
 )  # fmt: skip
 async def follow_job(
-    job_id: str, server: Server, last_event_id: Annotated[str, Header(max_length=20)] = ""
+    job: Annotated[Job, Depends(_followed)], server: Server, last_event_id: Annotated[str, Header(max_length=20)] = ""
 ) -> AsyncIterator[ServerSentEvent]:
     """An event `job` whenever it changes, with the whole job as data, until it has ended."""
-    job = await asyncio.to_thread(_found, server, job_id)
     seen = int(last_event_id) if last_event_id.isdigit() else -1
     while True:
         if job.version != seen or job.ended:
@@ -138,8 +144,8 @@ async def follow_job(
             yield ServerSentEvent(data=document_of(job), event="job", id=str(seen))
         if job.ended:
             return
-        if await server.watch.changed(job_id, seen, KEEP_ALIVE_SECONDS):
-            job = await asyncio.to_thread(_found, server, job_id)
+        if await server.watch.changed(job.id, seen, KEEP_ALIVE_SECONDS):
+            job = await asyncio.to_thread(_found, server, job.id)
         else:
             yield ServerSentEvent(comment="still there")
 

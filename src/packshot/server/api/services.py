@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 from fastapi import Depends, Header, Request
@@ -14,7 +14,10 @@ from packshot.images import canonical_json
 from packshot.server.assets import Assets
 from packshot.server.database import Database
 from packshot.server.hooks import load_hooks
+from packshot.server.logs import request_id
+from packshot.server.problems import ProblemError
 from packshot.server.queue import Job, NewJob, Queue, Room
+from packshot.server.security.scopes import LOCAL, TASK_SCOPES, Principal
 from packshot.server.settings import Settings
 from packshot.server.tasks.table import TASKS
 from packshot.server.waiting import Watch
@@ -22,13 +25,23 @@ from packshot.server.waiting import Watch
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """Of one server."""
+    """Of one server.
+
+    Attributes:
+        who: asks; `queue` and `assets` hold what he may see.
+    """
 
     settings: Settings
     database: Database
     queue: Queue
     assets: Assets
     watch: Watch
+    who: Principal = LOCAL
+
+    def seen_by(self, who: Principal) -> Services:
+        """The same server, as it looks to one who asks: only own jobs and assets, but for the scope `admin`."""
+        queue, assets = self.queue.seen_by(who.view), self.assets.seen_by(who.view)
+        return replace(self, queue=queue, assets=assets, who=who)
 
     def room(self, lane: str) -> Room:
         """What may wait in a lane."""
@@ -47,7 +60,12 @@ class Services:
             asked: who asks, and how.
             said: what the client sent, where that is less than the request: drawn seeds and ids of new uploads would
                 make the same words, sent again with the same idempotency key, another request.
+
+        Raises:
+            ProblemError: whoever asks lacks the scope for such jobs.
         """
+        if not self.who.may(scope := TASK_SCOPES.get(kind, "admin")):
+            raise ProblemError(403, "scope", f"jobs of the kind {kind} need a key with the scope {scope}")
         task = TASKS[kind]
         if asked.webhook and asked.webhook not in (hooks := load_hooks(self.settings.home)):
             raise RequestError(
@@ -57,7 +75,10 @@ class Services:
         if asked.idempotency_key:
             text = canonical_json({"kind": kind, "request": dict(request if said is None else said)})
             idempotency = (asked.idempotency_key, hashlib.sha256(text.encode()).hexdigest())
-        new = NewJob(kind, task.lane, request, task.expected_seconds(request), asked.owner, asked.webhook, idempotency)
+        new = NewJob(
+            kind, task.lane, request, task.expected_seconds(request), asked.owner, asked.webhook, idempotency,
+            request_id.get(),
+        )  # fmt: skip
         return self.queue.submit(new, self.room(task.lane))
 
 
@@ -79,9 +100,17 @@ class Asked:
 
 
 def services(request: Request) -> Services:
-    """The server's."""
+    """The server's, as far as whoever asks may see."""
     found: Services = request.app.state.services
-    return found
+    return found.seen_by(principal(request))
+
+
+def principal(request: Request) -> Principal:
+    """Who asks, as the gate found."""
+    who: Principal | None = getattr(request.state, "principal", None)
+    if who is None:  # a public route that asks for more than it declares
+        raise ProblemError(401, "no_valid_key", "no key", {"WWW-Authenticate": "Bearer"})
+    return who
 
 
 def asked(
@@ -95,8 +124,7 @@ def asked(
     ] = "",
 ) -> Asked:
     """Read the headers that every request for a job has."""
-    owner = getattr(request.state, "owner", "local")
-    return Asked(owner, idempotency_key, wait_seconds(prefer), packshot_webhook)
+    return Asked(principal(request).id, idempotency_key, wait_seconds(prefer), packshot_webhook)
 
 
 def wait_seconds(prefer: str, most: float = 60.0) -> float:
