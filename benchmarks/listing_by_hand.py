@@ -181,7 +181,9 @@ def planned(data: Path, count: int, folder: Path) -> tuple[list[list[PlannedPict
         rows.append(f"P{number:03},garment {number}")
     (folder / "shop.csv").write_text("\n".join(rows) + "\n", encoding="utf-8")
     (folder / "sets.toml").write_text("".join(f"[{name}]\nmain = 1\n" for name in CHANNELS), encoding="utf-8")
-    wanted = Wanted(str(folder / "shop.csv"), CHANNELS, folder / "out", folder / "photos", sets=folder / "sets.toml")
+    wanted = Wanted(
+        str(folder / "shop.csv"), CHANNELS, str(folder / "out"), str(folder / "photos"), sets=folder / "sets.toml"
+    )
     job = prepare(wanted)[0]
     by_sku: dict[str, list[PlannedPicture]] = {}
     for picture in job.planned:

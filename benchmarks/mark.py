@@ -38,6 +38,7 @@ PARTS = {
     "listed": "listed_800_to_1600_px",
     "small": "as_small_as_they_are",
     "published": "published_at_800_px",
+    "sizes": "by_longer_side",
 }
 """What can be measured, and what it is called in the result."""
 
@@ -233,6 +234,48 @@ def survival(chosen: list[tuple[str, bytes]], rng: np.random.Generator, small: b
     }
 
 
+HARSH = ("jpeg 75", "webp 75", "jpeg 50", "cropped, resized to 50 %, jpeg 75")
+SIDES = (240, 320, 480, 640, 800, 1000)
+
+
+def by_size(chosen: list[tuple[str, bytes]]) -> dict[str, object]:
+    """What is read at each longer side, WebP being tried while marking (as it is) and not (as it was)."""
+    found: dict[str, object] = {}
+    limit = mark._FRAGILE_PX
+    for side in SIDES:
+        for how, most in (("as it is", limit), ("WebP never tried", 0)):
+            mark._FRAGILE_PX = most
+            found[f"{side} px, {how}"] = _read_at(chosen, side, np.random.default_rng(4))
+    mark._FRAGILE_PX = limit
+    return found
+
+
+def _read_at(chosen: list[tuple[str, bytes]], side: int, rng: np.random.Generator) -> dict[str, object]:
+    kept: dict[str, list[bool]] = {name: [] for name in HARSH}
+    psnr, seconds, wrong = [], [], 0
+    for name, data in chosen:
+        pixels = listed(open_picture(data, where=name), side)
+        payload = mark.Payload(int(rng.integers(4)), int(rng.integers(mark.NUMBERS)))
+        began = time.process_time()
+        marked = mark.embed(pixels, payload)
+        seconds.append(time.process_time() - began)
+        if marked.readable:
+            psnr.append(marked.psnr)
+        for attack in HARSH:
+            function = ATTACKS[attack]
+            read = mark.read(function(marked.pixels, rng)) if marked.readable else None
+            kept[attack].append(read is not None and read.payload == payload)
+            wrong += read is not None and read.payload != payload
+    return {
+        "pictures": len(chosen),
+        "carried": len(psnr),
+        "psnr_least_median": [round(float(np.min(psnr)), 2), round(float(np.median(psnr)), 2)],
+        "wrong_payloads": wrong,
+        "embed_seconds_median": round(float(np.median(seconds)), 3),
+        "read": {attack: round(float(np.mean(values)), 3) for attack, values in kept.items()},
+    }
+
+
 def survival_of_published(chosen: list[tuple[str, bytes]], rng: np.random.Generator) -> dict[str, object]:
     kept: dict[str, dict[str, list[bool]]] = {name: {a: [] for a in ATTACKS} for name in PUBLISHED}
     for name, data in chosen:
@@ -264,7 +307,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--count", type=int, default=200)
-    parser.add_argument("--published", type=int, default=30, help="pictures for the published schemes")
+    parser.add_argument("--published", type=int, default=30, help="pictures for the published schemes and for sizes")
     parser.add_argument("--workers", type=int, default=2, help="processes")
     parser.add_argument("--sheet", type=Path)
     parser.add_argument("--result", type=Path)
@@ -279,6 +322,7 @@ def main() -> None:
         parts: dict[str, Callable[[], Iterable[dict[str, object]]]] = {
             "listed": lambda: [pool.submit(survival, chosen, np.random.default_rng(1), False).result()],
             "small": lambda: [pool.submit(survival, chosen, np.random.default_rng(2), True).result()],
+            "sizes": lambda: [pool.submit(by_size, some).result()],
             "published": lambda: [pool.submit(survival_of_published, some, np.random.default_rng(3)).result()],
         }
         for part in [options.only] if options.only else PARTS:

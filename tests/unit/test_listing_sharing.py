@@ -22,13 +22,14 @@ from packshot.listing.memory import Recent, digest
 from packshot.listing.plan import PlannedPicture
 from packshot.listing.pool import WorkerDiedError
 from packshot.listing.preparing import Wanted, prepare
+from packshot.safety.guard import Guard
 
 CHANNELS = ("taobao-main", "tmall")
 
 
 def forget() -> None:
     """As in a process that has just begun."""
-    for recent in (making._STARTS, making._MEASURED, making._MARKED, canvas._EDITS, measures._SEEN):
+    for recent in (making._STARTS, making._MEASURED, making._MARKED, making._PASSED, canvas._EDITS, measures._SEEN):
         recent._kept.clear()
 
 
@@ -58,6 +59,8 @@ def test_shared_work_gives_the_same_pictures(
     job: tuple[Sequence[PlannedPicture], Setting], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cuts: list[tuple[int, ...]] = []
+    looks: list[str] = []
+    monkeypatch.setattr(Guard, "picture", lambda self, pixels, where, sha256="": looks.append(where) or "seen")
     real = measures.cutout
     monkeypatch.setattr(measures, "cutout", lambda scene: cuts.append(scene.size) or real(scene))
     planned, setting = job
@@ -65,6 +68,7 @@ def test_shared_work_gives_the_same_pictures(
     forget()
     shared = {picture.name: outcome(picture, setting) for picture in order}
     assert len(cuts) == 2, "the photo and the drawing are cut out once"
+    assert looks.count("A1.jpg") == 1
     for picture in planned:
         forget()
         assert outcome(picture, setting) == shared[picture.name], picture.name

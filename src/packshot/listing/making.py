@@ -190,10 +190,16 @@ def _drawn(picture: PlannedPicture, setting: Setting) -> Look:
     return _STARTS.get(key, lambda: drawn(picture, request, setting.backend, setting.pack))
 
 
+_PASSED: Recent[str] = Recent(most=128, weight=lambda said: 1)
+"""Photos that a guard let pass, and what it said; one that it refuses is looked at, and logged, each time."""
+
+
 def _looked_at(look: Look, picture: PlannedPicture) -> dict[str, Any]:
     """What the guard found: in the photo, or by the back-end's recipe in a drawn product and its words."""
-    if picture.photo is not None:
-        return {"picture": current().picture(look.layers.stacked, picture.photo.name, picture.photo.sha256)}
+    if (photo := picture.photo) is not None:
+        guard = current()
+        key = (guard, photo.name, photo.sha256)
+        return {"picture": _PASSED.get(key, lambda: guard.picture(look.layers.stacked, photo.name, photo.sha256))}
     recipe: Mapping[str, Any] = read_recipe(look.data, where=look.where) or {}
     return {**recipe["safety"]}
 
