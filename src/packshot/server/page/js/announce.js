@@ -9,6 +9,9 @@ export function say(key, values) {
   requestAnimationFrame(() => { line.textContent = t(key, values); });
 }
 
+/** Take away what was said on another screen. */
+export const clearNotices = () => document.getElementById("notices").replaceChildren();
+
 /** Show a line for some seconds; with `undo`, a button that takes back what was done. */
 export function notice(text, { undo, urgent = false } = {}) {
   const line = typeof text === "function" ? text() : t(text.key ?? text, text.values);
@@ -18,5 +21,5 @@ export function notice(text, { undo, urgent = false } = {}) {
   if (undo) box.append(button(null, "shell.undo", () => { gone(); undo(); }));
   box.append(button("close", "shell.close", gone, { only: true }));
   document.getElementById("notices").append(box);
-  setTimeout(gone, urgent ? 15000 : 7000);
+  setTimeout(gone, urgent ? 15000 : undo ? 8000 : 4000);
 }

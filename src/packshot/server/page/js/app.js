@@ -1,5 +1,5 @@
 // The shell: language, theme, and the screens, each loaded when it is first shown and kept from then on.
-import { notice } from "./announce.js";
+import { clearNotices, notice } from "./announce.js";
 import { ask, saying } from "./api.js";
 import { field, h } from "./dom.js";
 import { kept } from "./kept.js";
@@ -26,6 +26,7 @@ async function show({ first = false } = {}) {
   if (current !== name) return; // somebody was quicker than the network
   for (const [other, { root }] of built) root.hidden = other !== name;
   if (Object.keys(parameters).length) settle(name);
+  else clearNotices();
   if (!first) {
     scrollTo(0, 0);
     screen.root.querySelector("h1").focus({ preventScroll: true });

@@ -3,6 +3,8 @@ import { follow, get, problemOfJob, saying, startJob } from "../api.js";
 import { button, h, icon } from "../dom.js";
 import { has, t } from "../texts.js";
 
+const SEEN_HALO = 3; // in CIELAB: from about here a fringe was seen on photos before strong colours
+
 const nameOf = (operation) => () => (has(`op.${operation}`) ? t(`op.${operation}`) : operation.replaceAll("_", " "));
 const together = (names) => () => [...new Set(names)].map((name) => nameOf(name)()).join(t("proof.comma"));
 const share = (part) => Math.round(1000 * part) / 10;
@@ -53,7 +55,10 @@ function* told(certificate) {
   if (promise.promised && regions.shares.exempt > 0) yield line("info", "proof.exempt", { share: share(regions.shares.exempt), steps: together(meant.length ? meant : ["text"]) });
   if (promise.promised && regions.shares.outline > 0) yield line("info", "proof.outline", { share: share(regions.shares.outline) });
   if (regions.shares.glass > 0) yield line("info", "proof.glass", { share: share(regions.shares.glass) });
-  if (measured?.halo) yield line(measured.halo.score < 5 ? "check" : "alert", measured.halo.score < 5 ? "proof.halo_none" : "proof.halo", { score: Math.round(measured.halo.score * 10) / 10 }, measured.halo.score < 5 ? "" : "unsure");
+  if (measured?.halo) {
+    const clean = measured.halo.score < SEEN_HALO;
+    yield line(clean ? "check" : "alert", clean ? "proof.halo_none" : "proof.halo", { score: Math.round(measured.halo.score * 10) / 10 }, clean ? "" : "unsure");
+  }
   if (steps.some((step) => step.inserted)) yield line("info", "proof.cut_first");
   if (promise.promised) yield line("info", promise.proven_on === "the edited file" ? "proof.on_file" : "proof.before_encoding");
   yield line(certificate.generative ? "alert" : "check", certificate.generative ? "proof.model" : "proof.no_model", { names: certificate.models.map((model) => model.folder).join(", ") });

@@ -43,7 +43,7 @@ export function build(root) {
     const show = () => drawing.replaceChildren(curve(points, name.value));
     opened.replaceChildren(h("section", { class: "card", "aria-labelledby": "training-open" },
       h("div", { class: "row spread" }, h("h2", { id: "training-open", tabindex: "-1" }, job.request.name ?? ""), stop), bar.root, wrong, facts, onward,
-      h("div", { class: "two" }, h("div", { class: "field" }, h("div", { class: "row" }, arrowed(name)), drawing), h("div", { class: "field" }, h("h3", { t: "training.sheets" }), sheet))));
+      h("div", { class: "row" }, arrowed(name)), drawing, h("h3", { t: "training.sheets" }), sheet));
     async function goOn() {
       try {
         const next = await post(`/v1/trainings/${job.id}/resume`, minutes.control.value ? { minutes: Number(minutes.control.value) } : {});
@@ -60,7 +60,7 @@ export function build(root) {
       const [state, drawn, sheets] = await Promise.all([get(`/v1/trainings/${job.id}`), get(`/v1/trainings/${job.id}/curve`), get(`/v1/trainings/${job.id}/sheets`)]);
       onward.hidden = resume.hidden = !(ended && state.resumable);
       const rows = [["training.recipe", state.recipe], ["training.step", state.step], ["training.spent", ["training.of_minutes", { spent: Math.round(state.spent_minutes * 10) / 10, all: state.minutes }]]];
-      if (state.prepared) rows.push(["training.kept", ["training.kept_of", { kept: state.prepared.kept, read: state.prepared.read }]]);
+      if (state.prepared?.read) rows.push(["training.kept", ["training.kept_of", { kept: state.prepared.kept, read: state.prepared.read }]]);
       facts.replaceChildren(...rows.flatMap(([key, value]) => [h("dt", { t: key }), h("dd", Array.isArray(value) ? { t: value } : {}, ...(Array.isArray(value) ? [] : [String(value ?? "–")]))]));
       points = drawn.points;
       if (name.options.length !== drawn.names.length) name.replaceChildren(...options(drawn.names.map((one) => [one, () => (has(`training.${one}`) ? t(`training.${one}`) : one.replaceAll("_", " "))]), name.value || "loss"));
