@@ -20,7 +20,7 @@ from packshot.server.tasks.references import Surroundings, resolved
 
 MOST_STEPS, MOST_COLOURS = 40, 24
 SECONDS_FOR_A_PHOTO, SECONDS_FOR_A_STEP = 0.8, 0.4
-"""Of a worker, at about a megapixel; measured on two AVX2 cores by benchmarks/serve_load.py."""
+"""Of a worker, at about a megapixel; a guess, which the queue corrects by how long jobs really take."""
 
 
 def understood(request: Mapping[str, Any], assets: Assets, settings: Settings) -> list[str]:
