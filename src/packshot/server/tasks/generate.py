@@ -25,7 +25,7 @@ MOST_PICTURES = 16
 """Of one job, so that nobody waits long behind another."""
 
 SECONDS_PER_PICTURE = 0.25
-"""Of a worker, drawing, labels and all, as benchmarks/serve_load.py showed; the queue corrects it by how long jobs take."""
+"""Of a worker, labels and all (benchmarks/serve_load.py); the queue corrects it by how long jobs really take."""
 
 
 def understood(request: Mapping[str, Any], assets: Assets, settings: Settings) -> dict[str, Any]:
