@@ -29,7 +29,9 @@ KEPT_SERVICES = ("s3", "sts", "sso", "sso-oidc", "signin")
 ROOMS = ("server", "editing", "listing", "provenance", "generation")
 """Of packshot, that a server imports."""
 
-NOT_IMPORTED = ("packshot.server.migrations.env", "packshot.editing.diffusers", "packshot.evaluation")
+NOT_IMPORTED = ("packshot.server.migrations.env",)
+OTHER_EXTRAS = ("diffusers", "ray", "torch", "transformers")
+"""What modules may need that this installation was not asked for."""
 
 
 def unneeded(root: Path) -> Iterator[Path]:
@@ -62,8 +64,13 @@ def compile_imported(root: Path) -> int:
     for room in ROOMS:
         package = importlib.import_module(f"packshot.{room}")
         for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
-            if not module.name.startswith(NOT_IMPORTED):
+            if module.name.startswith(NOT_IMPORTED):
+                continue
+            try:
                 importlib.import_module(module.name)
+            except ModuleNotFoundError as error:
+                if error.name not in OTHER_EXTRAS:
+                    raise
     importlib.import_module("packshot.cli")
     files = {file for module in list(sys.modules.values()) if (file := getattr(module, "__file__", None))}
     sources = sorted(file for file in files if file.endswith(".py") and Path(file).is_relative_to(root))
