@@ -19,6 +19,7 @@ export function build(root) {
   const fault = h("p", { class: "fault", role: "status" });
   const bar = h("div", { class: "float", hidden: true });
   const picked = [];
+  const deleted = new Set(); // an answer that was under way may still name them
   root.append(
     h("div", { class: "row gallery-tools" }, h("div", { class: "field grow" }, h("label", { class: "unseen", for: search.id, t: "gallery.search" }), h("div", { class: "search" }, icon("search"), search)), arrowed(order), kinds),
     fault, tiles, nothing, more, bar);
@@ -47,7 +48,7 @@ export function build(root) {
       const found = await get(`/v1/assets?${query}`);
       if (mine !== asked) return;
       fault.replaceChildren();
-      const added = found.assets.map((asset) => tileOf(asset, { gone: dropped, changed: renewed, extra: compareButton }));
+      const added = found.assets.filter(({ id }) => !deleted.has(id)).map((asset) => tileOf(asset, { gone: dropped, changed: renewed, extra: compareButton }));
       if (anew) tiles.replaceChildren(...added);
       else tiles.append(...added);
       next = found.next;
@@ -61,6 +62,7 @@ export function build(root) {
 
   const renewed = (asset) => { if (kind === "favourite" && !asset.favourite) tiles.querySelector(`[data-asset="${asset.id}"]`)?.remove(); };
   function dropped(asset) {
+    deleted.add(asset.id);
     unpick(asset);
     nothing.hidden = tiles.childElementCount > 0;
   }
