@@ -103,7 +103,7 @@ class Clock:
 
 def forget() -> None:
     """As if the process had just begun."""
-    for recent in (making._STARTS, making._MEASURED, making._MARKED, canvas._EDITS, measures._SEEN):
+    for recent in (making._STARTS, making._MEASURED, making._MARKED, making._PASSED, canvas._EDITS, measures._SEEN):
         recent._kept.clear()
 
 
