@@ -81,8 +81,19 @@ def test_a_worker_that_lost_its_job_ends_at_once(queue: Queue) -> None:
 
 def test_a_job_within_its_limits_is_left_alone(queue: Queue) -> None:
     job, quits = begun(queue), list[int]()
-    with Guard(queue, job, 60, PLENTY, quits.append):
+    with Guard(queue, job, 60, PLENTY, quits.append) as guard:
         time.sleep(0.2)
+        guard.recording()
         with queue.database.write() as connection:
             queue.finish(connection, job, {})
+    assert quits == []
+
+
+def test_a_job_that_was_just_recorded_is_no_loss(queue: Queue) -> None:
+    job, quits = begun(queue), list[int]()
+    with Guard(queue, job, 60, PLENTY, quits.append) as guard:
+        guard.recording()
+        with queue.database.write() as connection:
+            queue.finish(connection, job, {})
+        time.sleep(0.2)  # beats in between find the job held no more
     assert quits == []

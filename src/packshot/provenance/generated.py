@@ -52,7 +52,7 @@ def labelled(
     row: dict[str, Any] = {**own.as_dict(), "done": False, "outcome": "not set"}
     if marked and own.set is not False:
         payload = mark.Payload(KINDS.index(_KIND), mark.number_of(produce_id))
-        done = mark.embed(pixels, payload)
+        done = mark.embed(pixels, payload, webp=path.suffix.lower() == ".webp")
         pixels, row["done"] = done.pixels, done.readable
         row["outcome"] = "set" if done.readable else "not set: too little of the picture may change to carry one"
     data = encode_picture(pixels, path, recipe=recipe)

@@ -130,7 +130,7 @@ def number_of(text: str) -> int:
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:4], "big") % NUMBERS
 
 
-def embed(pixels: Bytes, payload: Payload, *, protect: NDArray[np.bool_] | None = None) -> Marked:
+def embed(pixels: Bytes, payload: Payload, *, protect: NDArray[np.bool_] | None = None, webp: bool = True) -> Marked:
     """Mark a picture as faintly as can still be read after JPEG 75 or halving, and never below `LEAST_PSNR`.
 
     Pictures up to `_FRAGILE_PX` get more where that lets them be read after WebP 75, too, within the same limit.
@@ -139,6 +139,7 @@ def embed(pixels: Bytes, payload: Payload, *, protect: NDArray[np.bool_] | None 
         pixels: (H, W, 3) or (H, W, 4) sRGB bytes; not changed.
         payload: what the mark says.
         protect: (H, W), True where no pixel may change; None for nowhere but exact white and what is not opaque.
+        webp: whether small pictures are tried after WebP 75, which takes three times as long.
     """
     free = ~(pixels[..., :3] == 255).all(axis=2)
     if pixels.shape[2] == 4:
@@ -154,7 +155,7 @@ def embed(pixels: Bytes, payload: Payload, *, protect: NDArray[np.bool_] | None 
         return Marked(pixels, float("inf"), False)
     most = max(_STRONG, LEAST_PSNR + 0.15 + 10 * np.log10(share))
     factors = 255 / 10 ** (np.arange(_GENTLE, most - 1e-9, -_STEP) / 20) / power**0.5
-    factor = _faintest(_Small.of(pixels, wave), [float(factor) for factor in factors], payload)
+    factor = _faintest(_Small.of(pixels, wave, webp), [float(factor) for factor in factors], payload)
     if factor is None:
         return Marked(pixels, float("inf"), False)
     out = _added(pixels, wave * np.float32(factor), free)
@@ -208,7 +209,7 @@ class _Small:
     fragile: bool
 
     @classmethod
-    def of(cls, pixels: Bytes, wave: Floats) -> _Small:
+    def of(cls, pixels: Bytes, wave: Floats, webp: bool) -> _Small:
         image, waves = Image.fromarray(flattened(pixels)), Image.fromarray(wave)
         longest = max(image.size)
         made = []
@@ -216,7 +217,7 @@ class _Small:
             size = (max(1, round(image.width * side / longest)), max(1, round(image.height * side / longest)))
             resized = [i.resize(size, Image.Resampling.BICUBIC, reducing_gap=2) for i in (image, waves)]
             made.append((np.asarray(resized[0]), np.asarray(resized[1], np.float32)))
-        return cls(tuple(made), longest <= _FRAGILE_PX)
+        return cls(tuple(made), webp and longest <= _FRAGILE_PX)
 
     def survives(self, factor: float, payload: Payload) -> bool:
         """JPEG 75 and halving."""

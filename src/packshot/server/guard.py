@@ -12,7 +12,7 @@ from typing import Any
 
 from packshot.server.queue import Job, LostError, Queue, Status
 
-BEAT_SECONDS = 0.5
+BEAT_SECONDS, RENEW_SECONDS = 0.5, 3.0
 GRACE_SECONDS = 5.0
 """For a job to notice that it was cancelled."""
 
@@ -39,12 +39,17 @@ class Guard:
         self.queue, self.job, self.seconds, self.bytes_limit = queue, job, seconds, bytes_limit
         self.grace_seconds = GRACE_SECONDS if grace_seconds is None else grace_seconds
         self.cancelled, self._cancelled_at = threading.Event(), 0.0
-        self._quit, self._over = quit_process, threading.Event()
+        self._quit, self._over, self._recording = quit_process, threading.Event(), threading.Event()
+        self._renewed = time.monotonic()
         self._thread = threading.Thread(target=self._watch, name=f"guard of {job.id}", daemon=True)
 
     def __enter__(self) -> Guard:
         self._thread.start()
         return self
+
+    def recording(self) -> None:
+        """Say that the job's end is being recorded: from here on its being held no more is no sign of a loss."""
+        self._recording.set()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
                  ) -> None:  # fmt: skip
@@ -55,7 +60,7 @@ class Guard:
         began = time.monotonic()
         while not self._over.wait(BEAT_SECONDS):
             try:
-                if self.queue.renew(self.job) and not self.cancelled.is_set():
+                if self._asked_to_stop() and not self.cancelled.is_set():
                     self._cancelled_at = time.monotonic()
                     self.cancelled.set()
                 if (over := self._over_limit(time.monotonic() - began)) is not None:
@@ -63,9 +68,16 @@ class Guard:
                     self._quit(OVER_LIMIT)
                     return
             except LostError:
-                if not self._over.is_set():  # not just finished: another worker has it, and this one must not go on
+                if not (self._over.is_set() or self._recording.is_set()):  # another has it: this one must not go on
                     self._quit(OVER_LIMIT)
                 return
+
+    def _asked_to_stop(self) -> bool:
+        """A look at every beat, and now and then a write, which holds the lease."""
+        if time.monotonic() - self._renewed < RENEW_SECONDS:
+            return self.queue.cancelling(self.job)
+        self._renewed = time.monotonic()
+        return self.queue.renew(self.job)
 
     def _over_limit(self, seconds: float) -> tuple[Status, dict[str, Any]] | None:
         """How the job is to end now, if it is."""

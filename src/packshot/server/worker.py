@@ -104,7 +104,9 @@ def do(job: Job, settings: Settings, queue: Queue, assets: Assets, stopping: thr
             _log.info("%s begun, try %d", job.kind, job.attempt)
             seen = assets.seen_by(view_of(queue.database, job.owner))
             context = JobContext(settings, seen, queue, job, guard, stopping or threading.Event())
-            status = _record(_outcome(job, context), job, queue, assets)
+            outcome = _outcome(job, context)
+            guard.recording()
+            status = _record(outcome, job, queue, assets)
             _log.info("%s %s after %.2f s", job.kind, status, time.monotonic() - began)
     except InterruptedJobError:
         queue.put_back(job)

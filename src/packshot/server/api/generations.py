@@ -66,6 +66,7 @@ async def generate_pictures(
     body: Annotated[GenerationIn, Body(openapi_examples=EXAMPLES)], server: Server, asking: Asking, response: Response
 ) -> JobOut:
     """A job whose `result.assets` are the pictures; with `Prefer: wait=10` the answer comes when it has ended."""
+    await asyncio.to_thread(server.insist_on_room, "generation", asking)
     request = body.as_request()
     await asyncio.to_thread(generate.understood, request, server.assets, server.settings)
     job, new = await asyncio.to_thread(server.submit, "generation", request, asking, body.model_dump())

@@ -49,6 +49,16 @@ class Services:
             return Room(self.settings.quick_processes, self.settings.longest_wait_seconds)
         return Room(self.settings.slow_workers, most_jobs=self.settings.most_slow_jobs)
 
+    def insist_on_room(self, kind: str, asked: Asked) -> None:
+        """Refuse a busy server's next job before its request is looked at; a repeated one is answered all the same.
+
+        Raises:
+            BusyError: too much waits.
+        """
+        if not asked.idempotency_key:
+            lane = TASKS[kind].lane
+            self.queue.insist_on_room(lane, self.room(lane))
+
     def submit(
         self, kind: str, request: Mapping[str, Any], asked: Asked, said: Mapping[str, Any] | None = None
     ) -> tuple[Job, bool]:
