@@ -22,6 +22,8 @@ from packshot.server.tables import workers
 from packshot.server.worker import main
 
 LOOK_SECONDS = 0.2
+ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+"""Of workers' matrix products: cores are used by several jobs at once, beside which idle threads would spin."""
 SWEEP_SECONDS = 600.0
 SLOWEST_RESTART_SECONDS = 30.0
 _log = logging.getLogger("packshot.server")
@@ -118,6 +120,7 @@ class Supervisor:
         if place.process is None and now >= place.not_before:
             place.name = f"{_host()}/{os.getpid()}/{place.lane}-{secrets.token_hex(6)}"
             arguments = (self.settings, place.name, place.lane)
+            os.environ.update(ONE_THREAD)
             place.process = get_context("spawn").Process(target=main, args=arguments, daemon=True)
             place.process.start()
             place.began = now
