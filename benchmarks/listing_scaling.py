@@ -97,7 +97,7 @@ def timed(command: list[str], out: Path) -> Run:
     load, began = os.getloadavg()[0], time.monotonic()
     done = subprocess.run([*command, "--out", str(out), "--json"], capture_output=True, text=True, check=False)
     seconds = time.monotonic() - began
-    if done.returncode > 1:
+    if done.returncode > 1 or not done.stdout:
         sys.exit(done.stderr)
     made, failed = ([json.loads(line) for line in (out / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()]
                     for name in ("manifest", "failures"))  # fmt: skip

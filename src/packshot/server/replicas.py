@@ -90,5 +90,6 @@ def _ray() -> tuple[Any, Any]:
         import ray
         from ray import serve
     except ModuleNotFoundError as error:
-        raise MissingExtraError("--replicas", f"no module {error.name}", "pip install 'packshot[server,ray]'") from None
+        install = "pip install 'packshot[server,ray]' 'ray[serve]==2.60.0'"
+        raise MissingExtraError("--replicas", f"no module {error.name}", install) from None
     return ray, serve
