@@ -27,7 +27,7 @@ DEMO_PROMPTS := "复古风格红色运动鞋" "黑色真皮商务皮鞋" "女士
 # What `make demo-edit` edits: pictures that it generates, or a folder of your own.
 PHOTOS := $(OUT)/edit/photos
 
-.PHONY: help demo demo-edit test lint format types install docs-check constraints clean
+.PHONY: help demo demo-edit test coverage lint format types install docs-check constraints clean
 
 help: ## list these targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -51,9 +51,13 @@ demo-edit: $(DEMO_VENV)/.installed-edit ## edited pictures, and sheets of before
 	$(DEMO_EDIT)/badge --background "#f4f1ec" --fit "1000x1000 upscale=yes" --badge "NEW 新品" --sheet $(OUT)/edit/badge.png
 	$(DEMO_EDIT)/turn --cutout --turn 8 --background "#ffffff" --sheet $(OUT)/edit/turn.png
 
-test: lint ## everything: lint, then every test with coverage, as many files at once as there are cores
-	OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder \
-	--cov --cov-report=term $(PYTEST_ARGS)
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+
+test: lint ## everything: lint, then every test, as many files at once as there are cores
+	$(PYTEST) $(PYTEST_ARGS)
+
+coverage: $(VENV)/.installed ## every test, and which lines they run; takes a quarter longer
+	$(PYTEST) --cov --cov-report=term $(PYTEST_ARGS)
 
 lint: $(VENV)/.installed ## format, lint, types and layers, changing nothing
 	$(VENV)/bin/ruff format --check .
