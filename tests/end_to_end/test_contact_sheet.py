@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,12 +12,10 @@ from PIL import Image
 pytest.importorskip("playwright.sync_api", reason="pip install 'packshot[dev]'")
 
 from contact_sheets import contact_sheet, failure, made
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
 from packshot.listing.contact_sheet import KEY_DIGITS
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium (Debian: apt-get install chromium)")
 TITLES = {"shopify": ("Shopify", "Shopify 商品图"), "taobao-main": ("Taobao, main picture", "淘宝主图")}
 NASTY = "<img src=x onerror=\"document.title='owned'\"><script>document.title='owned'</script>"
 FILTERED = """() => {
@@ -27,18 +24,6 @@ FILTERED = """() => {
     choice.dispatchEvent(new Event("change"));
     return performance.now() - start;
 }"""
-ARGUMENTS = (
-    "--headless --no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
-    "--disable-component-update --disable-sync"
-)
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS.split())
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="module")

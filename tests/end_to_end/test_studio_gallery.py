@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Page, expect
 from servers import RunningServer, serving
-from studio import chromium, photo_bytes, studio, upload
+from studio import photo_bytes, studio, upload
 
 SCREENS = ("create", "edit", "listing", "gallery", "models")
 
@@ -22,12 +22,6 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
             assert answer.json()["status"] == "done", answer.text
         upload(running, photo_bytes())
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def _titles(page: Page) -> list[str]:

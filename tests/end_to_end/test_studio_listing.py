@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from servers import RunningServer, serving
-from studio import chromium, photo_bytes, studio
+from studio import photo_bytes, studio
 
 TABLE = "货号,品名,图片\nA-1,红色手提包,bag.png\nA-2,女士手提包,gone.png\n"
 
@@ -22,12 +22,6 @@ TABLE = "货号,品名,图片\nA-1,红色手提包,bag.png\nA-2,女士手提包,
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
     with serving(tmp_path_factory.mktemp("home"), "--backend", "fake", "--workers", "1") as running:
         yield running
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with chromium() as found:
-        yield found
 
 
 def test_a_table_becomes_pictures_of_which_some_are_rejected(browser: Browser, server: RunningServer) -> None:

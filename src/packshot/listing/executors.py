@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import TypeVar
 
 from packshot.errors import MissingExtraError, RequestError
+from packshot.generation.parallel import cores
 from packshot.listing.pool import Executor, LocalPool
 
 Item = TypeVar("Item")
@@ -69,8 +69,3 @@ class Workforce:
         from packshot.listing.ray_pool import RayPool
 
         return RayPool(function, start, self.workers, self.address)
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

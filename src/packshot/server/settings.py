@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Literal, get_args
 
 from packshot.errors import RequestError
+from packshot.generation.parallel import cores
 
 MEGABYTE = 1_000_000
 LogFormat = Literal["text", "json"]
@@ -114,8 +115,3 @@ class Settings:
             return ipaddress.ip_address(self.host).is_loopback
         except ValueError:
             return False
-
-
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
@@ -119,9 +119,20 @@ def retry_job(job_id: str, server: Server, response: Response) -> JobOut:
     job = _found(server, job_id)
     if job.status not in ("failed", "cancelled"):
         raise ProblemError(409, "not_failed", f"the job is {job.status}; accepted: failed or cancelled")
-    again, _ = server.submit(job.kind, job.request, Asked(job.owner, "", 0, job.webhook))
+    return begun_again(server, job, job.request, Asked(job.owner, "", 0, job.webhook), response)
+
+
+def begun_again(server: Services, job: Job, request: Mapping[str, Any], asked: Asked, response: Response) -> JobOut:
+    """A new job of the same kind, and where it is."""
+    again, _ = server.submit(job.kind, request, asked)
     response.headers["Location"] = f"/v1/jobs/{again.id}"
     return shown(again)
+
+
+def insist_on_end(job: Job) -> None:
+    """Refuse to go on with what is still going on."""
+    if not job.ended:
+        raise ProblemError(409, "not_ended", f"the job is {job.status}; accepted: done, failed or cancelled")
 
 
 def _followed(job_id: str, server: Server) -> Job:

@@ -18,7 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from packshot.listing.journal import FAILURES, MANIFEST, read_lines
 from packshot.listing.store import LocalStore
 from packshot.server.api.bodies import Form, described, multipart, texts, validated
-from packshot.server.api.jobs import JobOut, answered, shown
+from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.archives import packed
 from packshot.server.ids import new_id
@@ -168,11 +168,8 @@ def read(job_id: str, server: Server) -> ListingOut:
 def resume(job_id: str, server: Server, asking: Asking, response: Response) -> JobOut:
     """A new job in the same folder; also of a listing that is done."""
     job, _ = _found(server, job_id)
-    if not job.ended:
-        raise ProblemError(409, "not_ended", f"the job is {job.status}; accepted: done, failed or cancelled")
-    again, _ = server.submit("listing", job.request, asking)
-    response.headers["Location"] = f"/v1/jobs/{again.id}"
-    return shown(again)
+    insist_on_end(job)
+    return begun_again(server, job, job.request, asking, response)
 
 
 @router.get("/{job_id}/pictures", summary="List the pictures that were made", responses=HERE)
@@ -241,8 +238,7 @@ def archive(job_id: str, server: Server) -> StreamingResponse:
 def delete(job_id: str, server: Server) -> None:
     """Table, photos and pictures; not while it runs."""
     job, folder = _found(server, job_id)
-    if not job.ended:
-        raise ProblemError(409, "not_ended", f"the job is {job.status}; accepted: done, failed or cancelled")
+    insist_on_end(job)
     shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -16,11 +16,11 @@ from starlette.datastructures import UploadFile
 
 from packshot.errors import MissingExtraError, RequestError
 from packshot.server.api.bodies import Form, as_json, described, limited, multipart, texts, validated
-from packshot.server.api.jobs import JobOut, answered, shown
+from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.ids import new_id
 from packshot.server.intake import keep_catalogue
-from packshot.server.problems import ProblemError, documented, not_found
+from packshot.server.problems import documented, not_found
 from packshot.server.queue import Job
 from packshot.server.tasks import training
 
@@ -224,23 +224,19 @@ def resume(
 ) -> JobOut:
     """A new job in the same folder, from the last checkpoint; `minutes` in all may be more than before."""
     job, _ = _found(server, job_id)
-    if not job.ended:
-        raise ProblemError(409, "not_ended", f"the job is {job.status}; accepted: done, failed or cancelled")
+    insist_on_end(job)
     training.insist_on_packages()
     minutes = job.request["minutes"] if body is None or body.minutes is None else body.minutes
     if not 0 < minutes <= training.LONGEST_MINUTES:
         raise RequestError("minutes", minutes, f"up to {training.LONGEST_MINUTES:,.0f}")
-    again, _ = server.submit("training", {**job.request, "minutes": minutes}, asking)
-    response.headers["Location"] = f"/v1/jobs/{again.id}"
-    return shown(again)
+    return begun_again(server, job, {**job.request, "minutes": minutes}, asking, response)
 
 
 @router.delete("/{job_id}", status_code=204, summary="Delete a training's files", responses=documented(404, 409))
 def delete(job_id: str, server: Server) -> None:
     """Catalogue, shards, checkpoints, sheets; the pack stays. Not while it runs."""
     job, folder = _found(server, job_id)
-    if not job.ended:
-        raise ProblemError(409, "not_ended", f"the job is {job.status}; accepted: done, failed or cancelled")
+    insist_on_end(job)
     shutil.rmtree(folder, ignore_errors=True)
 
 
