@@ -132,13 +132,13 @@ def listing(
     Killed at any moment, the same command goes on: manifest.jsonl says what is there, failures.jsonl what is not.
     index.html shows it all; what is marked there can be taken out or made anew.
     """
+    _need_opencv()  # before the rooms that import it
     from packshot.listing.executors import Workforce
     from packshot.listing.preparing import Wanted, prepare
     from packshot.listing.rejecting import read_orders
     from packshot.listing.run import foreseen, run
     from packshot.safety import current
 
-    _need_opencv()
     workforce = Workforce(executor, workers, ray_address)
     orders = read_orders(rejected, remake)
     names = tuple(dict.fromkeys(name.strip() for name in channels.split(",")))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -90,3 +92,18 @@ def test_what_cannot_be_repaired_is_said_and_ends_with_1(tmp_path: Path) -> None
 def test_every_rule_is_explained_with_its_source() -> None:
     code, text = run(["check", "--explain", "--channel", "jd"])
     assert code == 0 and text.count("2026-11-26") >= 10 and "reported" in text
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("listing", "shop.csv", "--channels", "amazon-main", "--out", "out"), ("check", "a.jpg", "--channel", "ebay")],
+)
+def test_without_opencv_one_line_says_what_to_install(words: tuple[str, ...]) -> None:
+    """In an interpreter in which there is no cv2."""
+    hidden = (
+        "import importlib.util as u, sys; f = u.find_spec; sys.modules['cv2'] = None; "
+        "u.find_spec = lambda name, *more: None if name == 'cv2' else f(name, *more); "
+        "from packshot.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", hidden, *words], capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "packshot[edit]" in done.stderr, done.stderr
