@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import pytest
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, FloatRect, Locator, expect
 from servers import RunningServer, serving
 from studio import photo_bytes, studio, upload
 
@@ -18,6 +19,15 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningServer]:
 
 def _photo(ground: str = "#c9b8a0") -> dict[str, object]:
     return {"name": "bag.png", "mimeType": "image/png", "buffer": photo_bytes(ground=ground)}
+
+
+def shown_at(canvas: Locator) -> FloatRect:
+    """Where an easel stands once its picture has come and nothing moves any more."""
+    expect(canvas).to_have_attribute("width", re.compile("[0-9]+"))
+    canvas.hover()
+    box = canvas.bounding_box()
+    assert box is not None
+    return box
 
 
 @pytest.mark.parametrize(
@@ -104,8 +114,7 @@ def test_a_mark_is_painted_or_typed(browser: Browser, server: RunningServer) -> 
         dialog = page.get_by_role("dialog")
         canvas = dialog.locator("canvas")
         expect(dialog.get_by_role("button", name="Undo")).to_be_disabled()
-        box = canvas.bounding_box()
-        assert box is not None
+        box = shown_at(canvas)
         page.mouse.move(box["x"] + box["width"] * 0.4, box["y"] + box["height"] * 0.6)
         page.mouse.down()
         page.mouse.move(box["x"] + box["width"] * 0.6, box["y"] + box["height"] * 0.6, steps=5)
@@ -135,8 +144,7 @@ def test_strokes_follow_the_finger_in_the_photos_own_pixels(browser: Browser, se
         page.locator(".op", has=page.locator("strong:text-is('Erase')")).click()
         page.get_by_role("button", name="Mark it on the photo").click()
         canvas = page.get_by_role("dialog").locator("canvas")
-        box = canvas.bounding_box()
-        assert box is not None
+        box = shown_at(canvas)
         assert box["width"] < 390
         page.mouse.move(box["x"] + box["width"] / 4, box["y"] + box["height"] / 2)
         page.mouse.down()
