@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -30,6 +31,28 @@ class RunningServer:
         """As a power cut would."""
         self.process.kill()
         self.process.wait()
+
+    def workers(self) -> list[int]:
+        """Process ids."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        children = [int(pid) for task in tasks for pid in (task / "children").read_text("ascii").split()]
+        return [pid for pid in children if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text("utf-8")]
+
+    @contextmanager
+    def halted(self) -> Iterator[None]:
+        """Nothing is worked on until the block ends; only for seconds, and where nothing runs or waits before."""
+        for _ in range(600):
+            if not self.http.get("/v1/jobs", params={"status": ["queued", "running"]}).json()["jobs"]:
+                break
+            time.sleep(0.1)
+        workers = self.workers()
+        for pid in workers:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in workers:
+                os.kill(pid, signal.SIGCONT)
 
 
 @contextmanager

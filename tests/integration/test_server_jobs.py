@@ -117,9 +117,8 @@ def test_a_busy_server_says_when_to_come_again(server: RunningServer) -> None:
 def test_a_killed_worker_costs_nothing_but_time(server: RunningServer) -> None:
     jobs = [accepted(server, {**LONG, "count": 8, "seed": n}) for n in range(2)]
     running = until(lambda: [job for job in jobs if read(server, job)["status"] == "running"])
-    for pid in children(server.process.pid):
-        if "spawn_main" in Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8"):
-            os.kill(pid, signal.SIGKILL)
+    for pid in server.workers():
+        os.kill(pid, signal.SIGKILL)
     ends = {
         job: until(lambda job=job: (found := read(server, job))["status"] not in ("queued", "running") and found)
         for job in jobs
@@ -176,12 +175,3 @@ def until(true: Any, seconds: float = 90.0) -> Any:
         assert time.monotonic() < deadline, "not in time"
         time.sleep(0.05)
     return answer
-
-
-def children(pid: int) -> list[int]:
-    """Of a process, all its threads'."""
-    return [
-        int(child)
-        for task in Path(f"/proc/{pid}/task").iterdir()
-        for child in (task / "children").read_text(encoding="ascii").split()
-    ]

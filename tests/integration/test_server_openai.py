@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -163,18 +165,27 @@ def test_what_is_no_picture_is_refused(client: Any) -> None:
 
 def test_a_busy_server_is_tried_again(client: Any, api: RunningServer) -> None:
     wish = {"prompt": "red shoe", "count": 16, "size": 384}
-    jobs: list[str] = []
-    for _ in range(200):
-        answer = api.http.post("/v1/generations", json=wish)
-        if answer.status_code == 429:
-            break
-        jobs.append(answer.json()["id"])
-    assert answer.status_code == 429
-    with pytest.raises(openai.RateLimitError) as busy:
-        client.images.generate(prompt="red shoe", size="64x64")
+    with api.halted():
+        jobs = []
+        while (answer := api.http.post("/v1/generations", json=wish)).status_code != 429:
+            assert answer.status_code == 202 and len(jobs) < 200, answer.text
+            jobs.append(answer.json()["id"])
+        with pytest.raises(openai.RateLimitError) as busy:
+            client.images.generate(prompt="red shoe", size="64x64")
+        for job in jobs:
+            api.http.post(f"/v1/jobs/{job}/cancel")
     assert busy.value.body["type"] == "rate_limit_error" and int(busy.value.response.headers["retry-after"]) >= 1
-    for job in jobs[1:]:
-        api.http.post(f"/v1/jobs/{job}/cancel")
-    patient = client.with_options(max_retries=8)
-    assert patient.images.generate(prompt="red shoe", size="64x64").data[0].url
-    api.http.post(f"/v1/jobs/{jobs[0]}/cancel")
+    assert client.images.generate(prompt="red shoe", size="64x64").data[0].url
+
+
+def test_a_client_that_waits_gets_through(client: Any, api: RunningServer) -> None:
+    wish = {"prompt": "red shoe", "count": 16, "size": 384}
+    with ThreadPoolExecutor(1) as pool:
+        with api.halted():
+            while (answer := api.http.post("/v1/generations", json=wish)).status_code != 429:
+                assert answer.status_code == 202, answer.text
+            patient = client.with_options(max_retries=20)
+            drawn = pool.submit(patient.images.generate, prompt="red shoe", size="64x64")
+            time.sleep(0.5)
+            assert not drawn.done()
+        assert drawn.result(timeout=60).data[0].url
