@@ -137,8 +137,8 @@ class Writer:
 
     def two_items(self, sku: str, number: int) -> bytes:
         image = Image.new("RGB", (SIDE, SIDE), "white")
-        for left in (0, SIDE // 2):
-            image.paste(bag(1, self.dice, SIDE // 2), (left, SIDE // 4))
+        for left, side in ((0, SIDE // 2), (SIDE // 2, SIDE // 3)):  # of one size and colour they might be a pair
+            image.paste(bag(1, self.dice, side), (left, SIDE // 4))
         self.photo(sku, number, jpeg(image))
         return self.row(sku)
 
