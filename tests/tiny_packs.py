@@ -16,9 +16,9 @@ from packshot.training.networks.upscaler import Upscaler, UpscalerSpec
 CATEGORIES = ("sports_shoes", "casual_shoes", "watch", "handbag")
 
 
-def tiny_flow(width: int = 32) -> FlowTransformer:
+def tiny_flow(width: int = 32, seed: int = 0) -> FlowTransformer:
     """An untrained flow transformer whose output layers are not zero, so that conditions matter."""
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     conditioner = ConditionerSpec(tuple(slot_size(slot) for slot in SLOTS), 8, EMBEDDING_LENGTH, width)
     network = FlowTransformer(FlowSpec(64, 16, width, 2, 2, 8, conditioner))
     for parameter in network.parameters():
@@ -26,10 +26,10 @@ def tiny_flow(width: int = 32) -> FlowTransformer:
     return network.eval()
 
 
-def write_tiny_flow_pack(folder: Path, **generation: object) -> Pack:
+def write_tiny_flow_pack(folder: Path, seed: int = 0, **generation: object) -> Pack:
     """Export `tiny_flow` and an untrained upscaler; its manifest may say other things of generation."""
     folder.mkdir(parents=True)
-    network = tiny_flow()
+    network = tiny_flow(seed=seed)
     export_text(network.conditioner, network.spec.conditioner, folder / "text.onnx")
     export_flow(network, 64, 32, folder / "generator.onnx")
     export_upscaler(Upscaler(UpscalerSpec((8, 12), (2, 1), 4, 4)), folder / "upscaler.onnx")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import gc
 import secrets
 import sys
 from pathlib import Path
@@ -44,6 +46,7 @@ SURE = 0.5
 
 def main() -> None:
     """Run the command line; exit 0 when all went well, 2 for a user's mistake; a bug shows its traceback."""
+    atexit.register(gc.freeze)  # else Python looks for garbage in all of PyTorch before it ends: a second
     try:
         status = app(standalone_mode=False)
     except PackshotError as error:

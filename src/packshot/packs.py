@@ -33,6 +33,8 @@ REQUIRED = (
     "quality",
 )
 SHIPPED = Path(__file__).parent / "packs"
+PARTIAL = ".partial"
+"""Ending of the folder of a pack that is being written."""
 SEARCH_VARIABLE = "PACKSHOT_PACKS"
 """Environment variable with more folders to look for packs in, separated as PATH is."""
 
@@ -147,7 +149,7 @@ def available() -> dict[str, Path]:
     for root in _roots():
         if root.is_dir():
             for folder in sorted(root.iterdir()):
-                if (folder / MANIFEST).is_file():
+                if (folder / MANIFEST).is_file() and folder.suffix != PARTIAL:
                     found.setdefault(folder.name, folder)
     return found
 

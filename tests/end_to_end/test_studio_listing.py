@@ -14,6 +14,7 @@ from PIL import Image
 from playwright.sync_api import Browser, expect
 from servers import RunningServer, serving
 from studio import photo_bytes, studio
+from trained_packs import put_pack
 
 TABLE = "货号,品名,图片\nA-1,红色手提包,bag.png\nA-2,女士手提包,gone.png\n"
 
@@ -77,6 +78,48 @@ def test_packs_are_told_and_draw(browser: Browser, server: RunningServer) -> Non
         expect(card.get_by_role("table")).to_contain_text("category right")
         card.get_by_role("button", name="Draw with it").click()
         expect(page.get_by_label("Model", exact=True)).to_have_value("base")
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_trained_pack_is_deleted_after_a_question(browser: Browser, server: RunningServer, language: str) -> None:
+    delete, cancel, needed, gone, model = {
+        "en": ("Delete", "Cancel", "Work that has not ended yet", "The model is deleted", "Model"),
+        "zh": ("删除", "取消", "还有任务要用这个模型", "模型已删除", "模型"),
+    }[language]
+    folder = put_pack(server.home, f"shop-{language}", summary="Autumn shoes")
+    with studio(browser, server, language=language, allowed=("409",)) as here:
+        page = here.open("create")
+        page.locator("details.more > summary").first.click()
+        offered = page.get_by_role("combobox", name=model, exact=True).locator(f"option[value=shop-{language}]")
+        expect(offered).to_have_count(1)
+        page.get_by_role("combobox", name=model, exact=True).select_option(f"shop-{language}")
+        here.open("models")
+        assert page.get_by_role("article", name="base").get_by_role("button", name=delete).count() == 0
+        card = page.get_by_role("article", name=f"shop-{language}")
+        question = page.get_by_role("dialog")
+        card.get_by_role("button", name=delete).click()
+        expect(question).to_contain_text(f"shop-{language}")
+        here.settle()
+        assert here.faults() == []
+        page.screenshot(path=f"/tmp/packs-{language}.png")
+        question.get_by_role("button", name=cancel).click()
+        with server.halted():
+            wish = {"prompt": "red watch", "count": 1, "size": 64, "pack": f"shop-{language}"}
+            job = server.http.post("/v1/generations", json=wish).json()
+            card.get_by_role("button", name=delete).click()
+            question.get_by_role("button", name=delete).click()
+            expect(page.locator("#notices").get_by_text(needed)).to_be_visible()
+            server.http.post(f"/v1/jobs/{job['id']}/cancel")
+        assert (folder / "pack.json").is_file()
+        card.get_by_role("button", name=delete).click()
+        question.get_by_role("button", name=delete).click()
+        expect(page.locator("#notices").get_by_text(gone)).to_be_visible()
+        expect(card).to_have_count(0)
+        expect(page.locator(".packs")).to_be_focused()
+        assert not folder.exists()
+        here.open("create")
+        expect(offered).to_have_count(0)
+        expect(page.get_by_role("combobox", name=model, exact=True)).to_have_value("")
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

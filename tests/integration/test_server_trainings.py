@@ -16,6 +16,7 @@ pytest.importorskip("cv2")
 from PIL import Image, ImageDraw
 from server_calls import ended
 from servers import RunningServer
+from trained_packs import put_pack
 
 from packshot.generation import GenerationRequest, open_backend
 
@@ -52,58 +53,76 @@ def test_what_can_be_trained_is_listed(api: RunningServer) -> None:
 
 
 @pytest.mark.slow
-def test_a_catalogue_becomes_a_pack_that_draws(api: RunningServer) -> None:
-    answer = asked(api, catalogue(), overrides=json.dumps({"loop.seed": 3, "loop.batch": 4}), note="drawn watches")
-    assert answer.status_code == 202, answer.text
-    job = ended(api, answer.json(), 150)
-    assert job["status"] == "done", job
-    assert job["result"]["pack"] == "our-shop" and job["result"]["step"] > 2 and job["result"]["kept"] >= 4
+def test_a_training_is_stopped_gone_on_with_and_becomes_a_pack_that_draws(api: RunningServer) -> None:
+    """One life of a training: each start of PyTorch takes seconds, so that none is without need."""
+    wish = {"overrides": json.dumps({"loop.seed": 3, "loop.batch": 4}), "note": "drawn watches", "minutes": "30"}
+    job = stopped(api, asked(api, catalogue(), **wish))
     url = f"/v1/trainings/{job['id']}"
+    first = api.http.get(url).json()
+    assert first["resumable"] and first["prepared"]["rows"] == 12
+    not_begun(api, api.http.post(f"/v1/jobs/{job['id']}/retry"), job["request"])
+    assert "our-shop" not in packs_of(api)
+    put_pack(api.home, training=job["request"]["folder"])  # as an earlier sitting leaves it
+    spent = api.http.get(url).json()["spent_minutes"]
+    resumed = api.http.post(f"{url}/resume", json={"minutes": spent + 0.01})
+    assert resumed.status_code == 202
+    done = ended(api, resumed.json(), 120)
+    assert done["status"] == "done", done
+    assert done["result"]["pack"] == "our-shop"
+    assert done["result"]["step"] > first["step"] > 2  # from the checkpoint, not from nothing
+    assert 4 <= done["result"]["kept"] <= done["result"]["rows"] == 12
+    told = is_told(api, url, first["step"], done["result"]["step"])
+    pack = packs_of(api)["our-shop"]
+    assert pack["training_data"] == "drawn watches" and pack["kind"] == "flow" and pack["version"] == "1"
+    assert str(api.home) not in json.dumps([told, pack, done])
+    backend = open_backend("embedded", str(api.home / "packs" / "our-shop"))  # the server's own is the fake one
+    (drawn,) = backend.generate([GenerationRequest("red watch", 1, 1, 64)])
+    assert drawn.pixels.shape == (64, 64, 3)
+    longer = api.http.post(f"{url}/resume", json={"minutes": 40})  # also when it was done
+    not_begun(api, longer, {**job["request"], "minutes": 40})
+    assert api.http.delete(url).status_code == 204 and api.http.get(url).status_code == 404
+    assert "our-shop" in packs_of(api)
+
+
+def packs_of(api: RunningServer) -> dict[str, Any]:
+    return {pack["name"]: pack for pack in api.http.get("/v1/packs").json()["packs"]}
+
+
+def not_begun(api: RunningServer, answer: Any, request: dict[str, Any]) -> None:
+    """It was accepted with this request, which is all that a job knows, and is cancelled before PyTorch starts."""
+    assert answer.status_code == 202 and answer.json()["request"] == request, answer.text
+    api.http.post(f"/v1/jobs/{answer.json()['id']}/cancel")
+    assert ended(api, answer.json(), 90)["status"] == "cancelled"
+
+
+def stopped(api: RunningServer, answer: Any) -> dict[str, Any]:
+    """The job of a training that was let go on until it had taken steps, and was then cancelled."""
+    assert answer.status_code == 202, answer.text
+    url, until = f"/v1/trainings/{answer.json()['id']}", time.monotonic() + 120
+    while not (now := api.http.get(url).json())["step"]:
+        assert now["job"]["status"] in ("queued", "running") and time.monotonic() < until, now
+        time.sleep(0.1)
+    assert api.http.post(f"{url}/resume").status_code == 409 and api.http.delete(url).status_code == 409
+    api.http.post(f"/v1/jobs/{now['job']['id']}/cancel")
+    job = ended(api, now["job"], 90)
+    assert job["status"] == "cancelled", job
+    return job
+
+
+def is_told(api: RunningServer, url: str, earlier: int, step: int) -> dict[str, Any]:
+    """What is read of a training of two sittings whose last steps these were."""
     training = api.http.get(url).json()
-    assert training["resumable"] and training["step"] == job["result"]["step"] and training["prepared"]["rows"] == 12
+    assert training["resumable"] and training["step"] == step
     curve = api.http.get(f"{url}/curve").json()
     steps = [point["step"] for point in curve["points"] if "loss" in point]
-    assert "loss" in curve["names"] and steps[-1] == training["step"] and steps == sorted(steps)
+    assert "loss" in curve["names"] and steps[-1] == step and steps == sorted(steps) and 0 < steps[0] <= earlier
     later = api.http.get(f"{url}/curve", params={"after": steps[-1] - 1}).json()
     assert {point["step"] for point in later["points"]} == {steps[-1]}
     sheets = api.http.get(f"{url}/sheets").json()["sheets"]
     assert sheets[-1]["step"] == steps[-1]
     assert Image.open(io.BytesIO(api.http.get(sheets[-1]["url"]).content)).format == "PNG"
     assert api.http.get(f"{url}/sheets/..%2f..%2flog.jsonl").status_code == 404
-    packs = {pack["name"]: pack for pack in api.http.get("/v1/packs").json()["packs"]}
-    assert packs["our-shop"]["training_data"] == "drawn watches" and packs["our-shop"]["kind"] == "flow"
-    assert str(api.home) not in json.dumps([training, packs["our-shop"], job])
-    backend = open_backend("embedded", str(api.home / "packs" / "our-shop"))  # the server's own is the fake one
-    (drawn,) = backend.generate([GenerationRequest("red watch", 1, 1, 64)])
-    assert drawn.pixels.shape == (64, 64, 3)
-    again = api.http.post(f"{url}/resume", json={"minutes": 0.12})
-    assert again.status_code == 202 and again.json()["request"]["folder"] == job["request"]["folder"]
-    assert ended(api, again.json(), 120)["status"] == "done"
-
-
-@pytest.mark.slow
-def test_a_stopped_training_keeps_its_checkpoint_and_goes_on(api: RunningServer) -> None:
-    job = asked(api, catalogue(), name="stopped", minutes="30").json()
-    url, until = f"/v1/trainings/{job['id']}", time.monotonic() + 120
-    while not (now := api.http.get(url).json())["step"]:
-        assert now["job"]["status"] in ("queued", "running") and time.monotonic() < until, now
-        time.sleep(0.1)
-    assert api.http.post(f"{url}/resume").status_code == 409 and api.http.delete(url).status_code == 409
-    api.http.post(f"/v1/jobs/{job['id']}/cancel")
-    job = ended(api, job, 90)
-    assert job["status"] == "cancelled" and api.http.get(url).json()["resumable"], job
-    stopped = api.http.get(url).json()["step"]
-    again = api.http.post(f"/v1/jobs/{job['id']}/retry")
-    assert again.status_code == 202
-    while api.http.get(url).json()["step"] == stopped:  # it goes on from the checkpoint, not from nothing
-        assert time.monotonic() < until
-        time.sleep(0.1)
-    steps = [point["step"] for point in api.http.get(f"{url}/curve").json()["points"] if "loss" in point]
-    assert steps == sorted(steps) and steps[0] > 0
-    api.http.post(f"/v1/jobs/{again.json()['id']}/cancel")
-    assert ended(api, again.json(), 90)["status"] == "cancelled"
-    assert api.http.delete(url).status_code == 204 and api.http.get(url).status_code == 404
-    assert "stopped" not in {pack["name"] for pack in api.http.get("/v1/packs").json()["packs"]}
+    return training
 
 
 def test_what_cant_be_trained_is_refused_and_leaves_nothing(api: RunningServer) -> None:

@@ -45,7 +45,7 @@ def test_every_kind_of_job_has_a_scope() -> None:
         ("GET", "/v1/keys"),
         ("GET", "/v1"),
         ("PUT", "/"),
-        ("POST", "/v1/packs"),
+        ("POST", "/v1/channels"),
         ("GET", "/v1/x/y"),
     ],
 )

@@ -9,9 +9,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 from packshot.client.calls import Calls, ClientError, File, JobFailedError, content_of
-from packshot.client.results import Asset, Job, Page
+from packshot.client.results import Asset, Job, Pack, Page
 
 Picture = Asset | File
 """An asset, or a picture that is sent with the request: its path, or its bytes."""
@@ -211,9 +212,17 @@ class Client:
         """Bytes at a path of the server's, such as a picture's `url`."""
         return self._calls.ask("GET", url).data
 
-    def packs(self) -> list[dict[str, Any]]:
+    def packs(self) -> list[Pack]:
         """Packs with what was measured of them."""
-        return list(self._calls.ask("GET", "/v1/packs").json()["packs"])
+        return [Pack.of(row, self) for row in self._calls.ask("GET", "/v1/packs").json()["packs"]]
+
+    def delete_pack(self, name: str) -> None:
+        """Delete a pack that was trained on the server, by this client's key or for the scope `admin`.
+
+        Raises:
+            ServerError: it was not, another key trained it, or a job needs it (`code` is `in_use`).
+        """
+        self._calls.ask("DELETE", f"/v1/packs/{quote(name, safe='')}")
 
     def channels(self) -> list[dict[str, Any]]:
         """Channels with their rules."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
@@ -102,6 +102,44 @@ class Job:
     def assets(self) -> list[Asset]:
         """What it made."""
         return [self._client.asset(identity) for identity in (self.result or {}).get("assets", ())]
+
+
+@dataclass(frozen=True, slots=True)
+class Pack:
+    """A model pack of the server's.
+
+    Attributes:
+        name: for requests.
+        kind: flow, gan and vae draw; matting cuts out, view draws views, judge measures.
+        version: of the pack.
+        summary: one line.
+        licence: of it.
+        training_data: in words, or a table.
+        quality: what was measured of it.
+        sha256: of its manifest, which pins all its files.
+        removable: whether this client's key may delete it.
+    """
+
+    name: str
+    kind: str
+    version: str
+    summary: str
+    licence: str
+    training_data: Any
+    quality: Mapping[str, Any]
+    sha256: str
+    removable: bool
+    _client: Client = field(repr=False, compare=False)
+
+    @classmethod
+    def of(cls, document: Mapping[str, Any], client: Client) -> Pack:
+        """From the server's document."""
+        values = {one.name: document[one.name] for one in fields(cls) if not one.name.startswith("_")}
+        return cls(**values, _client=client)
+
+    def delete(self) -> None:
+        """Delete it, where it was trained on the server."""
+        self._client.delete_pack(self.name)
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from packshot.errors import InputError, OutputError, RecipeError
-from packshot.packs import find_pack, write_manifest
+from packshot.packs import PARTIAL, find_pack, write_manifest
 from packshot.training import export
 from packshot.training.checkpoint import find_average, load_average, read_run_recipe, read_state
 from packshot.training.flow_trainer import flow_spec
@@ -199,7 +199,7 @@ _WRITERS = {"flow": _flow_writer, "ladd": _flow_writer, "gan": _gan_writer, "vae
 
 
 def _write(folder: Path, manifest: Mapping[str, Any], write_graphs: Callable[[Path], None]) -> None:
-    partial = folder.with_name(folder.name + ".partial")
+    partial = folder.with_name(folder.name + PARTIAL)
     try:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)

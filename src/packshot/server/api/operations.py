@@ -1,14 +1,11 @@
-"""Health, readiness and packs."""
+"""Health and readiness."""
 
 from __future__ import annotations
-
-from typing import Any
 
 from fastapi import APIRouter, Request
 
 from packshot import __version__
 from packshot.server.problems import ProblemError, documented
-from packshot.server.tasks.packs import installed
 
 router = APIRouter(tags=["operations"])
 
@@ -25,16 +22,3 @@ def ready(request: Request) -> dict[str, str]:
     if not request.app.state.supervisor.ready():
         raise ProblemError(503, "starting", "workers are starting", {"Retry-After": "1"})
     return {"status": "ready"}
-
-
-@router.get("/v1/packs", summary="List model packs", tags=["packs"])
-def packs() -> dict[str, list[dict[str, Any]]]:
-    """With what was measured of them."""
-    found = installed()
-    names = ("name", "version", "kind", "summary", "licence", "training_data", "quality")
-    return {
-        "packs": [
-            {**{key: pack.manifest.get(key) for key in names}, "name": name, "sha256": pack.sha256}
-            for name, pack in found.items()
-        ]
-    }

@@ -13,7 +13,7 @@ SCOPES: dict[str, str] = {
     "edit": "edit photos",
     "check": "check pictures against marketplaces' rules, verify labels and certificates",
     "listing": "make listings of catalogues",
-    "train": "train models",
+    "train": "train models, delete those of own trainings",
     "metrics": "read /metrics",
     "admin": "all of these, for everybody's jobs and assets",
 }
@@ -51,7 +51,7 @@ _NOUNS: dict[str, _Noun] = {
     "/v1/session": _Noun(_ANY, _ANY),
     "/v1/assets": _Noun(_READ, frozenset({"upload"})),
     "/v1/jobs": _Noun(_READ, _WORK),
-    "/v1/packs": _Noun(_READ),
+    "/v1/packs": _Noun(_READ, frozenset({"train"})),
     "/v1/models": _Noun(_READ),
     "/v1/channels": _Noun(_READ),
     "/v1/operations": _Noun(_READ),

@@ -18,7 +18,7 @@ from packshot.provenance.generated import labelled
 from packshot.server.assets import Assets, NewAsset
 from packshot.server.settings import Settings
 from packshot.server.tasks.interface import Context, Outcome, file_of
-from packshot.server.tasks.packs import plain_pack
+from packshot.server.tasks.packs import digest, plain_pack
 
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 MOST_PICTURES = 16
@@ -95,9 +95,14 @@ def warm(settings: Settings) -> None:
         labelled(result.pixels, Path("warm.png"), result.recipe)
 
 
-@lru_cache(maxsize=3)
 def _backend(name: str, pack: str) -> Backend:
-    return open_backend(name, plain_pack(pack))
+    """A back-end, open from earlier calls as long as its pack is there and the same."""
+    return _opened(name, pack, digest(plain_pack(pack)))
+
+
+@lru_cache(maxsize=3)
+def _opened(name: str, pack: str, sha256: str) -> Backend:
+    return open_backend(name, pack)
 
 
 def _wish(request: Mapping[str, Any], assets: Assets) -> GenerationRequest:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from packshot.errors import PackError, RequestError
 from packshot.packs import SEARCH_VARIABLE, Pack, available, open_pack
+from packshot.server.settings import Settings
 
 FOLDER = "packs"
 """In the server's home: packs that were trained here."""
+
+TRAINING = "training"
+"""Key of a manifest: the training that the pack came of."""
 
 _log = logging.getLogger("packshot.server")
 
@@ -31,6 +37,34 @@ def installed() -> dict[str, Pack]:
         except PackError as error:
             _log.warning("%s", error)
     return found
+
+
+def trained(home: Path) -> dict[str, Path]:
+    """Folders of the packs that were trained here, by name."""
+    return {name: folder for name, folder in available().items() if folder.parent == home / FOLDER}
+
+
+def training_of(folder: Path) -> str:
+    """The training that a pack came of, `training_…`; empty where it does not say so."""
+    try:
+        return str(open_pack(folder).manifest.get(TRAINING, ""))
+    except PackError:
+        return ""
+
+
+def digest(name: str) -> str:
+    """Sha256 of a pack's manifest as it is now, which pins all its files; empty where there is no such pack."""
+    folder = available().get(name)
+    return "" if folder is None else open_pack(folder).sha256
+
+
+def named(kind: str, request: Mapping[str, Any], settings: Settings) -> set[str]:
+    """Packs that a job needs, or makes."""
+    if kind == "training":
+        return {str(request.get("name", ""))}
+    if kind == "edit":
+        return {str(step["pack"]) for step in request.get("steps", ()) if step.get("pack")}
+    return {str(request.get("pack") or settings.pack)} if kind in ("generation", "listing") else set()
 
 
 def plain_pack(name: str) -> str:

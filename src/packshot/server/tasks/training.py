@@ -31,9 +31,6 @@ CHECKPOINT_SECONDS = 60.0
 NEEDED = ("torch", "onnx", "safetensors")
 _NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _SOURCE = re.compile(r"[\w][\w .\-]{0,99}")
-_EXPORTED = "exported"
-"""File that says that the pack of this name is this training's."""
-
 _PREPARING, _TRAINING = 0.1, 0.95
 
 
@@ -128,14 +125,13 @@ def train(request: Mapping[str, Any], context: Context) -> Outcome:
     folder, offer = folder_of(context.settings, request), offers()[request["recipe"]]
     if not folder.is_dir():
         raise RequestError("training", "a folder that is gone", "a new training")
-    target = _target(request, folder, context.settings)
+    target = _target(request, context.settings)
     if not (folder / SHARDS / "dataset.json").exists():
         context.progress(0, 1, "preparing the catalogue")
         run(Command(_prepare(request, folder, offer, context.settings), folder), context, lambda: (0.01, 1, "prepare"))
     run(Command(_train(request, folder, offer), folder, CHECKPOINT_SECONDS), context, lambda: how_far(folder, request))
     (folder / "card.toml").write_text(_card(request, folder, offer), encoding="utf-8")
-    _target(request, folder, context.settings)
-    (folder / _EXPORTED).touch()
+    _target(request, context.settings)
     words = ["export", str(folder / RUN), f"--card={folder / 'card.toml'}", f"--out={target}"]
     upscaler = [f"--upscaler={offer.upscaler}"]
     run(Command([*words, *upscaler], folder), context, lambda: (_TRAINING, 1, "export"))
@@ -147,10 +143,10 @@ def train(request: Mapping[str, Any], context: Context) -> Outcome:
     })  # fmt: skip
 
 
-def _target(request: Mapping[str, Any], folder: Path, settings: Settings) -> Path:
+def _target(request: Mapping[str, Any], settings: Settings) -> Path:
     """Where the pack goes: a place that is free, or that this training has filled before."""
     target = settings.home / packs.FOLDER / str(request["name"])
-    if target.exists() and not (folder / _EXPORTED).exists():
+    if target.exists() and packs.training_of(target) != request["folder"]:
         raise RequestError("name", f"'{request['name']}', a pack that is there by now", "a new training, another name")
     target.parent.mkdir(exist_ok=True)
     return target
@@ -232,6 +228,7 @@ def _card(request: Mapping[str, Any], folder: Path, offer: Offer) -> str:
     rows = {
         "name": request["name"], "version": "1", "summary": summary,
         "licence": request["licence"] or "not said", "training_data": request["note"] or "a shop's own catalogue",
+        packs.TRAINING: request["folder"],
     }  # fmt: skip
     lines = [f"{name} = {_text(value)}" for name, value in rows.items()]
     generation = [f"{name} = {json.dumps(value)}" for name, value in offer.generation.items()]

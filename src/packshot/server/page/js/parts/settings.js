@@ -35,14 +35,19 @@ export function settingsFor() {
     kept.set("settings", details.open ? "open" : "closed");
     if (details.open) offerPacks();
   });
+  addEventListener("packshot:packs", () => { // one came, or one is gone
+    offered = false;
+    if (details.open) offerPacks();
+  });
 
   async function offerPacks() {
     if (offered) return;
     offered = true;
     const { packs } = await get("/v1/packs");
     const drawing = packs.filter(({ kind }) => ["flow", "gan", "vae"].includes(kind));
-    const wanted = pack.control.value;
-    pack.control.append(...options(drawing.map(({ name, version }) => [name, () => `${name} ${version}`]), wanted));
+    const wanted = drawing.some(({ name }) => name === pack.control.value) ? pack.control.value : "";
+    const rows = drawing.map(({ name, version }) => [name, () => `${name} ${version}`]);
+    pack.control.replaceChildren(...options([["", "create.pack_usual"], ...rows], wanted));
   }
 
   const faults = { seed, guidance, emphasis, variety, change, negative, size, count, background, format, pack, like };

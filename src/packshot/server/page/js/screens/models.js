@@ -1,8 +1,9 @@
 // Models: the packs that are there, what was measured of them, and training on one's own catalogue.
 import { notice, say } from "../announce.js";
-import { cancel, get, post, Problem, saying, sendForm, startJob } from "../api.js";
+import { ask, cancel, get, post, Problem, saying, sendForm, startJob } from "../api.js";
 import { arrowed, button, field, h, icon, options, showFault } from "../dom.js";
 import { curve } from "../parts/chart.js";
+import { confirmed } from "../parts/dialogs.js";
 import { dropZone } from "../parts/drop.js";
 import { PICTURES } from "../parts/photo.js";
 import { followSlowly, progressBar, runList } from "../parts/runs.js";
@@ -13,7 +14,7 @@ import { bind, has, language, t } from "../texts.js";
 const DRAWING = ["flow", "gan", "vae"];
 
 export function build(root) {
-  const packs = h("div", { class: "packs" });
+  const packs = h("div", { class: "packs", role: "group", tabindex: "-1", label: "models.installed" });
   const training = trainingForm((job) => { runs.put(job); runs.choose(job.id); });
   const opened = h("div", { class: "opened" });
   const runs = runList({ kind: "training", title: "training.runs", nameOf: (job) => job.request.name ?? "", open });
@@ -22,7 +23,13 @@ export function build(root) {
   async function loadPacks() {
     const found = await get("/v1/packs");
     const rank = ({ kind }) => [...DRAWING, "matting"].indexOf(kind) + 1 || 99; // what people choose first, judges last
-    packs.replaceChildren(...found.packs.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name)).map(packCard));
+    packs.replaceChildren(...found.packs.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name)).map((pack) => packCard(pack, gone)));
+  }
+
+  async function gone() {
+    dispatchEvent(new CustomEvent("packshot:packs"));
+    await loadPacks();
+    packs.focus(); // the button that had it is gone
   }
 
   let leave = () => {};
@@ -66,7 +73,7 @@ export function build(root) {
       if (name.options.length !== drawn.names.length) name.replaceChildren(...options(drawn.names.map((one) => [one, () => (has(`training.${one}`) ? t(`training.${one}`) : one.replaceAll("_", " "))]), name.value || "loss"));
       show();
       showSheets(sheet, sheets.sheets);
-      if (ended && now.status === "done") { say("training.ended"); await loadPacks(); }
+      if (ended && now.status === "done") { say("training.ended"); dispatchEvent(new CustomEvent("packshot:packs")); await loadPacks(); }
     }, 2.5);
   }
 
@@ -107,17 +114,28 @@ function showSheets(place, sheets) {
   slider.dispatchEvent(new Event("input"));
 }
 
-function packCard(pack) {
+/** Delete a pack after asking, and say so. */
+async function removePack(pack, gone) {
+  if (!(await confirmed("pack.delete", { name: pack.name }, "pack.delete"))) return;
+  try {
+    await ask("DELETE", `/v1/packs/${encodeURIComponent(pack.name)}`);
+    notice({ key: "pack.deleted" });
+    await gone();
+  } catch (error) { notice(saying(error), { urgent: true }); }
+}
+
+function packCard(pack, gone) {
   const quality = Object.entries(pack.quality ?? {}).filter(([, value]) => typeof value === "number").map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name.replaceAll("_", " ")), h("td", { class: "number", t: ["recipe.number", { value }] })));
   const data = typeof pack.training_data === "string" ? pack.training_data : Object.entries(pack.training_data ?? {}).map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join("; ");
   const id = `pack-${pack.name}`;
+  const actions = [DRAWING.includes(pack.kind) && button("create", "pack.draw", () => go("create", { pack: pack.name })), pack.removable && button("trash", "pack.delete", () => removePack(pack, gone), { class: "quiet danger" })].filter(Boolean);
   return h("article", { class: "card pack", "aria-labelledby": id },
     h("div", { class: "row spread" }, h("h2", { id }, pack.name), h("span", { class: "badge", t: () => (has(`pack.${pack.kind}`) ? t(`pack.${pack.kind}`) : pack.kind) })),
     h("p", { class: "hint" }, pack.summary ?? ""),
     quality.length ? h("table", {}, h("caption", { class: "unseen", t: "pack.measured" }), h("tbody", {}, quality)) : null,
     h("details", { class: "more" }, h("summary", {}, icon("chevron"), h("span", { t: "pack.card" })), h("dl", { class: "facts" },
       [["pack.version", pack.version], ["pack.licence", pack.licence], ["pack.data", data], ["SHA-256", pack.sha256]].flatMap(([key, value]) => [h("dt", key.includes(".") ? { t: key } : {}, key.includes(".") ? "" : key), h("dd", { class: key.includes(".") ? "" : "mono" }, String(value ?? "–"))]))),
-    DRAWING.includes(pack.kind) ? h("div", { class: "row" }, button("create", "pack.draw", () => go("create", { pack: pack.name }))) : null);
+    actions.length ? h("div", { class: "row spread" }, actions) : null);
 }
 
 function trainingForm(begun) {

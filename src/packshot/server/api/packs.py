@@ -1,0 +1,60 @@
+"""`/v1/packs`: models that are there, and taking away those that were trained here."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from packshot.packs import Pack
+from packshot.server import shelf
+from packshot.server.api.services import Server
+from packshot.server.problems import documented
+from packshot.server.tasks.packs import installed
+
+router = APIRouter(prefix="/v1/packs", tags=["packs"])
+
+
+class PackOut(BaseModel):
+    """A model pack."""
+
+    name: str = Field(description="For requests.", examples=["base"])
+    version: str
+    kind: str = Field(description="flow, gan and vae draw; matting cuts out, view draws views, judge measures.")
+    summary: str
+    licence: str
+    training_data: Any = Field(description="In words, or a table.")
+    quality: dict[str, Any] = Field(description="What was measured of it.")
+    sha256: str = Field(description="Of its manifest, which pins all its files.")
+    removable: bool = Field(description="Whether the key that asks may delete it.")
+
+
+class PacksOut(BaseModel):
+    """All of them."""
+
+    packs: list[PackOut]
+
+
+@router.get("", summary="List model packs")
+def packs(server: Server) -> PacksOut:
+    """With what was measured of them."""
+    removable = shelf.removable(server.who, server.database, server.settings)
+    return PacksOut(packs=[_shown(name, pack, name in removable) for name, pack in installed().items()])
+
+
+@router.delete(
+    "/{name}", status_code=204, summary="Delete a pack that was trained here", responses=documented(404, 409, 422)
+)  # fmt: skip
+def delete(name: str, server: Server) -> None:
+    """Those of one's own trainings; all that were trained here for the scope `admin`. Not while a job needs it."""
+    shelf.remove(name, server.who, server.database, server.settings)
+
+
+def _shown(name: str, pack: Pack, removable: bool) -> PackOut:
+    card = pack.manifest
+    return PackOut(
+        name=name, version=str(card["version"]), kind=pack.kind, summary=str(card.get("summary", "")),
+        licence=str(card["licence"]), training_data=card["training_data"], quality=dict(card["quality"]),
+        sha256=pack.sha256, removable=removable,
+    )  # fmt: skip
