@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packshot.listing.journal import FAILURES, MANIFEST, read_lines
 from packshot.listing.store import LocalStore
+from packshot.phrases import names, with_chinese
 from packshot.server.api.bodies import Form, described, multipart, texts, validated
 from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
@@ -286,8 +287,12 @@ def _inside(folder: Path, name: str) -> Path:
 
 def _picture(job_id: str, row: dict[str, Any], gone: bool) -> dict[str, Any]:
     url = f"/v1/listings/{job_id}/pictures/{row['key']}"
+    verdicts = [with_chinese(verdict, "measured", "accepted", "why") for verdict in row["verdicts"]]
+    for verdict in verdicts:
+        verdict["zh"]["rule"] = names("rule").get(verdict["rule"], verdict["rule"])
     return {
         **row,
+        "verdicts": verdicts,
         "url": url,
         "certificate_url": f"{url}/certificate" if row.get("certificate") else None,
         "passed": all(verdict["status"] != "fail" for verdict in row["verdicts"]),

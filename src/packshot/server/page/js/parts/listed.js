@@ -2,13 +2,12 @@
 import { get, post, saying } from "../api.js";
 import { notice } from "../announce.js";
 import { arrowed, button, h, icon, options } from "../dom.js";
-import { has, language, t } from "../texts.js";
+import { has, language, t, told } from "../texts.js";
 import { openDialog } from "./dialogs.js";
 
 const PAGE = 100;
 const TONES = { pass: "good", unsure: "unsure", fail: "bad" };
 const worst = (verdicts) => ["fail", "unsure"].find((status) => verdicts.some((verdict) => verdict.status === status)) ?? "pass";
-const ruleName = (rule) => (has(`rule.${rule}`) ? t(`rule.${rule}`) : rule);
 
 /** `counted` gets the number of rejected pictures. Returns {root, more(ended)}. */
 export function resultsFor(job, { counted, titles }) {
@@ -82,9 +81,12 @@ export function resultsFor(job, { counted, titles }) {
   };
 }
 
+/** What was measured; and where that is not right, what is accepted and why one can't be sure. */
+const found = (verdict) => ["measured", ...(verdict.status === "pass" ? [] : ["accepted"]), ...(verdict.why ? ["why"] : [])].map((key) => h("span", { t: [`verdict.${key}`, { said: told(verdict, key) }] }));
+
 function openListed(picture, title) {
   const verdicts = (picture.verdicts ?? []).filter(({ status }) => status !== "not-applicable");
-  const rows = verdicts.map((verdict) => h("tr", {}, h("td", {}, h("span", { class: `badge ${TONES[verdict.status] ?? ""}`, t: `verdict.${verdict.status}` })), h("th", { scope: "row", t: () => ruleName(verdict.rule) }), h("td", {}, [verdict.measured, verdict.why].filter(Boolean).join("; "))));
+  const rows = verdicts.map((verdict) => h("tr", {}, h("td", {}, h("span", { class: `badge ${TONES[verdict.status] ?? ""}`, t: `verdict.${verdict.status}` })), h("th", { scope: "row", t: ["recipe.word", { name: told(verdict, "rule") }] }), h("td", {}, found(verdict))));
   const links = h("div", { class: "row" }, h("a", { class: "button", href: picture.url, download: picture.path?.split("/").pop() ?? "" }, icon("download"), h("span", { t: "picture.download" })),
     picture.certificate_url && h("a", { class: "button quiet", href: picture.certificate_url, download: "" }, icon("shield"), h("span", { t: "proof.file" })));
   openDialog(h("div", { class: "viewer" }, h("div", { class: "shown" }, h("img", { src: picture.url, alt: title })), h("div", { class: "side" }, h("h2", { id: "listed-title" }, title), links, h("table", {}, h("tbody", {}, rows)))), { labelledby: "listed-title" });
