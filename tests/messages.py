@@ -14,6 +14,7 @@ HAN = re.compile(r"[一-鿿]")
 QUOTED = re.compile(r"'[^']*'|`[^`]*`")
 ENGLISH = re.compile(r"(?<![\w./:=-])[a-z]{2,}[,;:]? [a-z]{2,}(?![\w./:=-])")
 """Two words of English in a row; names of files, options and marketplaces are no words."""
+COMMANDS = re.compile(r"pip install|packshot [a-z]+")
 _MOST = 64
 """Ways in which one expression can be put together; none comes near."""
 
@@ -98,6 +99,6 @@ def _assigned(name: str, scopes: list[ast.AST]) -> list[ast.expr]:
 
 def is_chinese(line: str) -> bool:
     """Whether a Chinese reader is told something, and nothing in English."""
-    words = QUOTED.sub("", line)
+    words = COMMANDS.sub("", QUOTED.sub("", line))
     told = HAN.search(words) is not None or not re.search("[A-Za-z]{2}", re.sub("[A-Z]{2,}", "", words))
     return told and not ENGLISH.search(words)
