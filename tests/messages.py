@@ -11,7 +11,7 @@ from pathlib import Path
 SOURCE = Path(__file__).parents[1] / "src" / "packshot"
 HOLE = "{}"
 HAN = re.compile(r"[一-鿿]")
-QUOTED = re.compile(r"'[^']*'|`[^`]*`")
+QUOTED = re.compile(r"'[^']*'|“[^”]*”|`[^`]*`")
 ENGLISH = re.compile(r"(?<![\w./:=-])[a-z]{2,}[,;:]? [a-z]{2,}(?![\w./:=-])")
 """Two words of English in a row; names of files, options and marketplaces are no words."""
 COMMANDS = re.compile(r"pip install|packshot [a-z]+")

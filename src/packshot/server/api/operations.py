@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 
 from packshot import __version__
+from packshot.phrases import chinese, with_chinese
 from packshot.server.problems import ProblemError, documented
 from packshot.server.tasks.packs import installed
 
@@ -32,9 +33,10 @@ def packs() -> dict[str, list[dict[str, Any]]]:
     """With what was measured of them."""
     found = installed()
     names = ("name", "version", "kind", "summary", "licence", "training_data", "quality")
-    return {
-        "packs": [
-            {**{key: pack.manifest.get(key) for key in names}, "name": name, "sha256": pack.sha256}
-            for name, pack in found.items()
-        ]
-    }
+    rows = [
+        with_chinese({**{key: pack.manifest.get(key) for key in names}, "name": name, "sha256": pack.sha256}, "summary")
+        for name, pack in found.items()
+    ]
+    for row in rows:
+        row["zh"]["quality"] = {name: chinese(name.replace("_", " ")) for name in row["quality"] or {}}
+    return {"packs": rows}

@@ -26,7 +26,7 @@ export function t(key, values = {}) {
 export const has = (key) => key in en;
 
 /** What the server says under a key of a document, in both languages; see `with_chinese` there. */
-export const told = (document, key) => ({ en: document[key], zh: document.zh?.[key] ?? document[key] });
+export const told = (document, key) => ({ en: document[key] ?? "", zh: document.zh?.[key] ?? document[key] ?? "" });
 
 const BOUND = Symbol("texts");
 

@@ -19,6 +19,11 @@ export function resultsFor(job, { counted, titles }) {
   let loaded = 0;
   filter.addEventListener("change", () => { for (const group of groups.values()) group.filter(); });
 
+  const channelOf = ({ channel }) => titles[channel]?.[language()] ?? channel;
+  const roleOf = ({ role }) => (has(`role.${role}`) ? t(`role.${role}`) : role);
+  /** What a failure is about: a picture of a set, or a row of the table. */
+  const placeOf = (one) => [one.sku || t("listing.row", { number: one.row ?? one.line }), one.channel && channelOf(one), one.role && roleOf(one)].filter(Boolean).join(" · ");
+
   function put(picture) {
     const sku = picture.sku ?? "";
     if (!groups.has(sku)) {
@@ -44,7 +49,7 @@ export function resultsFor(job, { counted, titles }) {
     const image = h("img", { src: picture.url, alt, loading: "lazy", decoding: "async" });
     const look = h("button", { type: "button", class: "picture", label: ["picture.open", { title: alt }], on: { click: () => openListed(picture, alt) } }, image);
     const tile = h("article", { class: `tile${picture.rejected ? " rejected" : ""}`, label: ["picture.of", { title: alt }] }, look,
-      h("div", { class: "tile-facts" }, h("span", { class: "hint" }, h("span", { t: () => titles[picture.channel]?.[language()] ?? picture.channel }), " · ", h("span", { t: () => (has(`role.${picture.role}`) ? t(`role.${picture.role}`) : picture.role) })), h("span", { class: `badge ${TONES[status]}`, t: `verdict.${status}` })),
+      h("div", { class: "tile-facts" }, h("span", { class: "hint" }, h("span", { t: () => channelOf(picture) }), " · ", h("span", { t: () => roleOf(picture) })), h("span", { class: `badge ${TONES[status]}`, t: `verdict.${status}` })),
       h("div", { class: "actions" }, press));
     async function toggle() {
       const wanted = !picture.rejected;
@@ -63,7 +68,7 @@ export function resultsFor(job, { counted, titles }) {
     const { failures: found } = await get(`/v1/listings/${job.id}/failures?limit=200`);
     failures.hidden = !found.length;
     failures.lastElementChild.tagName === "UL" && failures.lastElementChild.remove();
-    failures.append(h("ul", { class: "lines" }, found.map((one) => h("li", {}, h("strong", {}, [one.sku, one.channel, one.role].filter(Boolean).join(" · ") || one.kind), " ", one.reason))));
+    failures.append(h("ul", { class: "lines" }, found.map((one) => h("li", {}, h("strong", { t: () => placeOf(one) }), " ", h("span", { t: ["problem.said", { detail: told(one, "reason") }] })))));
   }
 
   return {
