@@ -15,6 +15,7 @@ import typer
 
 from packshot.cli_shared import SafetyFile, SafetyLog, dump, guarded, tell_unchecked, writable_folder
 from packshot.errors import InputError, OutputError, PackshotError, RequestError
+from packshot.phrases import LANGUAGES, Language, in_language
 
 if TYPE_CHECKING:
     from packshot.listing.channels import Channel
@@ -22,9 +23,7 @@ if TYPE_CHECKING:
     from packshot.listing.repair import Repair
     from packshot.listing.report import Report
     from packshot.listing.run import Job, Tally
-    from packshot.listing.verdicts import Language, Said, Verdict
-
-LANGUAGES = ("en", "zh")
+    from packshot.listing.verdicts import Verdict
 
 
 def add_commands(app: typer.Typer) -> None:
@@ -285,17 +284,11 @@ def _tell(row: dict[str, Any], language: Any, strict: bool, as_json: bool, *, br
             typer.echo(f"    {verdict.line(language)}")
     if "after" in row:
         words = after.refused or after.done or (COPIED,)
-        typer.echo(f"    -> {row['out'] or _REFUSED[language]}: {_joined(words, language)}")
+        said = in_language("; ".join(words), language)
+        typer.echo(f"    -> {row['out'] or in_language('not repaired', language)}: {said}")
         for verdict in failed(after.verdicts, strict=strict) if row["out"] else ():
             typer.echo(f"       {verdict.line(language)}")
     return good
-
-
-_REFUSED = {"en": "not repaired", "zh": "未修复"}
-
-
-def _joined(words: Sequence[Said], language: Language) -> str:
-    return ("；" if language == "zh" else "; ").join(said.text(language) for said in words)
 
 
 def _as_dict(row: dict[str, Any], before: Report, after: Report, language: Language) -> dict[str, Any]:
@@ -312,11 +305,10 @@ def _as_dict(row: dict[str, Any], before: Report, after: Report, language: Langu
 
 
 def _summary(verdicts: Sequence[Verdict], language: Language) -> str:
-    from packshot.listing.verdicts import STATUS_ZH
+    from packshot.listing.verdicts import STATUSES
 
-    counts = {status: sum(v.status == status for v in verdicts) for status in STATUS_ZH}
-    words = {status: STATUS_ZH[status] if language == "zh" else status for status in counts}
-    return ", ".join(f"{count} {words[status]}" for status, count in counts.items() if count)
+    counts = {status: sum(v.status == status for v in verdicts) for status in STATUSES}
+    return in_language(", ".join(f"{count} {status}" for status, count in counts.items() if count), language)
 
 
 def _explain(channels: Sequence[Channel], language: str, as_json: bool) -> None:

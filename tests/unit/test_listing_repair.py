@@ -108,13 +108,12 @@ def test_file_size_is_met_from_both_sides() -> None:
 )
 def test_the_rest_is_refused_with_the_reason(fault: str, said: str) -> None:
     made = repair(Look(FAULTS[fault](), "p.jpg"), CHANNELS["amazon-main"])
-    assert made.data is None and any(said in reason.en for reason in made.refused), made.refused
-    assert all(reason.zh for reason in made.refused)
+    assert made.data is None and any(said in reason for reason in made.refused), made.refused
 
 
 def test_nothing_is_enlarged_more_than_twice() -> None:
     made = repair(Look(jpeg(product(400)), "p.jpg"), CHANNELS["amazon-main"])
-    assert made.data is None and "enlarged 2.4" in made.refused[0].en
+    assert made.data is None and "enlarged 2.4" in made.refused[0]
 
 
 def test_at_its_own_scale_the_product_is_copied_and_proven(tmp_path: Path) -> None:
@@ -150,21 +149,19 @@ def test_a_label_that_would_be_lost_is_never_stripped() -> None:
     info = PngInfo()
     info.add_itxt("AIGC", '{"Label":"1"}')
     made = repair(Look(saved(product(share=0.7), "PNG", pnginfo=info), "p.png"), CHANNELS["amazon-main"])
-    assert made.data is None and "never stripped" in made.refused[0].en
+    assert made.data is None and "never stripped" in made.refused[0]
 
 
 def test_a_picture_with_its_background_is_continued_or_cropped_around_the_product() -> None:
     wide = Image.new("RGB", (1200, 900), (200, 210, 220))
     wide.paste(product(600, 0.8, (200, 210, 220)), (60, 150))
     made = repair(Look(jpeg(wide), "p.jpg"), CHANNELS["taobao-main"])
-    assert (
-        made.data is not None and "continued" in made.done[0].en and Look(made.data, "p").rgb.shape[:2] == (1200, 1200)
-    )
+    assert made.data is not None and "continued" in made.done[0] and Look(made.data, "p").rgb.shape[:2] == (1200, 1200)
     busy = np.array(wide)
     rng = np.random.default_rng(1)
     busy = np.where((busy[..., :1] < busy[..., 2:]), rng.integers(60, 190, (900, 1200, 1)), busy).astype(np.uint8)
     made = repair(Look(jpeg(Image.fromarray(busy)), "p.jpg"), CHANNELS["taobao-main"])
-    assert made.data is not None and "cropped" in made.done[0].en and Look(made.data, "p").rgb.shape[:2] == (900, 900)
+    assert made.data is not None and "cropped" in made.done[0] and Look(made.data, "p").rgb.shape[:2] == (900, 900)
     assert complaints(made.data, "taobao-main") == []
 
 
@@ -174,7 +171,7 @@ def test_a_border_is_cut_off_and_the_rest_copied(tmp_path: Path) -> None:
     photo.write_bytes(saved(ImageOps.expand(scene, 40, (255, 250, 240)), "PNG"))
     look = Look(photo.read_bytes(), str(photo))
     made = repair(look, CHANNELS["ebay"])
-    assert made.data is not None and "border cut off" in made.done[0].en
+    assert made.data is not None and "border cut off" in made.done[0]
     assert made.composed is not None
     left = look.rgb[40:-40, 40:-40]
     height, width = made.composed.shape[:2]

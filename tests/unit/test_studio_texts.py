@@ -11,6 +11,7 @@ import pytest
 
 from packshot.editing.operations import OPERATIONS
 from packshot.listing.channels import RULES
+from packshot.phrases import names
 from packshot.server.tasks.forms import CHOICES, described
 from packshot.server.tasks.references import PACKS, Surroundings
 
@@ -64,7 +65,7 @@ def test_every_operation_parameter_choice_and_rule_has_words() -> None:
         assert {f"op.{name}.{one['name']}" for one in operation["parameters"]} <= known.keys(), name
     words = {word for choices in CHOICES.values() for word in choices if not word.isdecimal()}
     assert {f"choice.{word}" for word in words} <= known.keys()
-    assert {f"rule.{rule}" for rule in RULES} <= known.keys()
+    assert names("rule").keys() == RULES.keys()
     assert len(OPERATIONS) >= 19
 
 

@@ -20,7 +20,7 @@ from packshot.listing.channels import Channel
 from packshot.listing.measures import Look
 from packshot.listing.memory import Recent, digest
 from packshot.listing.product import PIECE, Product
-from packshot.listing.verdicts import Said, Verdict
+from packshot.listing.verdicts import Verdict
 
 LARGEST_SCALE = 2.0
 """By which a picture may honestly be enlarged."""
@@ -38,16 +38,12 @@ _RIM_PX = 3  # around a product on white, for the faint pixels of its outline
 class NotFramedError(Exception):
     """A picture that can't be framed as the channel wants it."""
 
-    def __init__(self, en: str, zh: str) -> None:
-        super().__init__(en)
-        self.said = Said(en, zh)
-
 
 class Work(NamedTuple):
     """A composed scene with the steps that led to it, and what was done, as phrases."""
 
     edited: Edited
-    done: tuple[Said, ...]
+    done: tuple[str, ...]
 
 
 def without_border(look: Look) -> tuple[Look, Work]:
@@ -62,7 +58,7 @@ def without_border(look: Look) -> tuple[Look, Work]:
     left, top = math.ceil(share["left"] * width), math.ceil(share["top"] * height)
     right, bottom = width - math.ceil(share["right"] * width), height - math.ceil(share["bottom"] * height)
     step = Step("crop", {"box": f"{left},{top},{right - left},{bottom - top}"})
-    said = Said(f"border cut off, {right - left}×{bottom - top} left", f"裁去边框，余 {right - left}×{bottom - top}")
+    said = f"border cut off, {right - left}×{bottom - top} left"
     return look.cropped(left, top, right, bottom), Work(Edited(Scene(product=look.rgb), (step,)), (said,))
 
 
@@ -76,14 +72,14 @@ def on_white(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
         PackshotError: what an editing operation refuses.
     """
     if look.product is None:
-        raise NotFramedError("no product was found", "未找到主体")
+        raise NotFramedError("no product was found")
     rules = {verdict.rule for verdict in failing}
     steps: list[Step] = []
     if look.layers.alpha is None and look.product.how == "white" and not rules & {"white", "shadow", "border"}:
         _insist_whole(look.product.mask)
-        scene, said = _kept(look), Said("background kept: it was exactly white", "背景本为纯白，保留")
+        scene, said = _kept(look), "background kept: it was exactly white"
     else:
-        scene, said = cut_whole(look), Said("cut out and put on exact white", "抠图并置于纯白背景")
+        scene, said = cut_whole(look), "cut out and put on exact white"
         steps.append(Step("cutout"))
     box = product_box(scene, "fit")
     rim = 0 if steps else 2 * _RIM_PX  # no product: a product that is cut out has none
@@ -131,7 +127,7 @@ def as_it_is(look: Look, channel: Channel) -> Work:
     """
     rgb = look.rgb
     steps: list[Step] = []
-    done: list[Said] = []
+    done: list[str] = []
     whole = np.full(rgb.shape[:2], OPAQUE, np.uint8)
     scene = Scene(product=rgb, alpha=whole, placement=_placed(look))
     height, width = rgb.shape[:2]
@@ -141,12 +137,12 @@ def as_it_is(look: Look, channel: Channel) -> Work:
     elif (colour := _plain_border(rgb)) is not None:
         frame = (max(width, round(height * ratio)), max(height, round(width / ratio)))
         scene = _ran(scene, steps, "background", {"to": colour})
-        done.append(Said(f"background continued in {colour}", f"以 {colour} 延展背景"))
+        done.append(f"background continued in {colour}")
     else:
         box = _window(look.product, width, height, ratio)
         scene = _ran(scene, steps, "crop", {"box": ",".join(map(str, box))})
         frame = (box[2], box[3])
-        done.append(Said(f"cropped to {box[2]}×{box[3]}", f"裁切为 {box[2]}×{box[3]}"))
+        done.append(f"cropped to {box[2]}×{box[3]}")
     factor = _factor(channel, *frame)
     size = (round(frame[0] * factor), round(frame[1] * factor))
     if factor != 1 or frame != (scene.size[1], scene.size[0]):
@@ -193,7 +189,7 @@ def cut_whole(look: Look, unsure: float = UNSURE) -> Scene:
     solid = int((alpha >= 250).sum())
     mixed = int(((alpha > 0) & (alpha < 250)).sum())
     if not solid or mixed > unsure * solid:
-        raise NotFramedError("the cut-out is not sure where the product ends", "抠图无法确定主体边界")
+        raise NotFramedError("the cut-out is not sure where the product ends")
     _insist_whole(alpha > 127)
     return replace(scene, alpha=alpha)
 
@@ -213,7 +209,7 @@ def _insist_whole(mask: np.ndarray[Any, np.dtype[np.bool_]]) -> None:
     sides = {"top": mask[0], "left": mask[:, 0], "bottom": mask[-1], "right": mask[:, -1]}
     cut = [side for side, line in sides.items() if float(line.mean()) > CUT_OFF]
     if cut:
-        raise NotFramedError(f"the photo cuts the product off at the {' and '.join(cut)}", "照片裁切了主体")
+        raise NotFramedError(f"the photo cuts the product off at the {' and '.join(cut)}")
 
 
 def _canvas(channel: Channel, product: tuple[int, int]) -> tuple[tuple[int, int], float]:
@@ -230,8 +226,8 @@ def _canvas(channel: Channel, product: tuple[int, int]) -> tuple[tuple[int, int]
 
 
 def _too_small(factor: float) -> NotFramedError:
-    en = f"too small: it would have to be enlarged {factor:.2f} times, more than {LARGEST_SCALE:g} adds nothing true"
-    return NotFramedError(en, f"太小：需放大 {factor:.2f} 倍，超过 {LARGEST_SCALE:g} 倍不真实")
+    line = f"too small: it would have to be enlarged {factor:.2f} times, more than {LARGEST_SCALE:g} adds nothing true"
+    return NotFramedError(line)
 
 
 def _ratio(channel: Channel, width: int, height: int) -> float | None:
@@ -260,7 +256,7 @@ def _window(product: Product | None, width: int, height: int, ratio: float) -> t
     wide, high = min(width, int(height * ratio)), min(height, int(width / ratio))
     left, top, right, bottom = (0.0, 0.0, 1.0, 1.0) if product is None else product.box
     if product is not None and ((right - left) * width > wide or (bottom - top) * height > high):
-        raise NotFramedError("no window of the format holds the product", "裁切会切到主体")
+        raise NotFramedError("no window of the format holds the product")
     x = min(max(round((left + right) / 2 * width - wide / 2), 0), width - wide)
     y = min(max(round((top + bottom) / 2 * height - high / 2), 0), height - high)
     return x, y, wide, high
@@ -279,14 +275,13 @@ def _factor(channel: Channel, width: int, height: int) -> float:
     if "exactly" in values:
         low = high = values["exactly"][0] / width
     if low > high:
-        raise NotFramedError("no size is large enough and small enough at once", "没有同时满足大小限制的尺寸")
+        raise NotFramedError("no size is large enough and small enough at once")
     factor = min(max(1.0, low), high)
     if factor > LARGEST_SCALE:
         raise _too_small(factor)
     return factor
 
 
-def _scaled(factor: float, size: tuple[int, int]) -> Said:
+def _scaled(factor: float, size: tuple[int, int]) -> str:
     how = "at its own scale" if factor == 1 else f"scaled to {100 * factor:.4g} %"
-    how_zh = "原始比例" if factor == 1 else f"缩放至 {100 * factor:.4g} %"
-    return Said(f"{how} on {size[0]}×{size[1]}", f"{how_zh}，画布 {size[0]}×{size[1]}")
+    return f"{how} on {size[0]}×{size[1]}"

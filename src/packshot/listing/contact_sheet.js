@@ -78,6 +78,7 @@
   let language = kept.get("packshot.language") ?? (navigator.language.startsWith("zh") ? "zh" : "en");
   if (!(language in SAY)) language = "en";
   const say = (key) => SAY[language][key] ?? key;
+  const told = (text) => (language === "zh" && Object.hasOwn(data.zh, text) ? data.zh[text] : text);
 
   // ---- Elements ------------------------------------------------------------------------------------------------------
 
@@ -183,12 +184,11 @@
 
   function badges(picture) {
     const [, telling] = data.verdicts[picture[VERDICTS]];
-    const found = [telling.length ? badge(`${say("unsure")}: ${telling.map((one) => ruleName(one[1])).join(", ")}`, "warn") : badge(say("pass"), "good")];
+    const found = [telling.length ? badge(`${say("unsure")}: ${telling.map((one) => told(one[1])).join(", ")}`, "warn") : badge(say("pass"), "good")];
     if (picture[PATH]) found.push(badge(say("generative"), "made"));
     if (picture[TAKE]) found.push(badge(`${say("take")} ${say("times")(picture[TAKE])}`));
     return found;
   }
-  const ruleName = (rule) => (language === "zh" ? (data.rules[rule] ?? rule) : rule);
 
   function lackList(lacks) { // what is missing for one reason stands in one line
     const reasons = new Map();
@@ -202,7 +202,7 @@
       const what = same.filter((lack) => lack[2] >= 0).map((lack) =>
         `${channelTitle(lack[1])}: ${say(data.roles[lack[2]])} ${kind === "set" ? `× ${lack[3]}` : lack[3]}`);
       return made("li", {}, badge(say(`kind-${kind}`), kind === "rejected" ? "" : "bad"),
-        made("span", {}, reason), what.length ? made("span", { class: "which" }, what.join(" · ")) : null);
+        made("span", {}, told(reason)), what.length ? made("span", { class: "which" }, what.join(" · ")) : null);
     });
     const open = filter.verdict === "missing";
     return made("details", { class: "lacks", open }, made("summary", {}, say("lacking")(countOf(lacks))), made("ul", {}, ...lines));
@@ -286,7 +286,7 @@
     $("words").textContent = [product.title, picture[COLOUR], channelTitle(picture[CHANNEL])].filter(Boolean).join(" · ");
     $("badges").replaceChildren(...badges(picture).map((one) => made("li", {}, one)));
     const checks = [made("p", {}, say("passed")(passed)), ...telling.map(([, rule, measured, accepted, why]) =>
-      made("p", {}, `${ruleName(rule)}: ${measured}; ${say("accepted")}: ${accepted}${why ? `; ${why}` : ""}`))];
+      made("p", {}, `${told(rule)}: ${told(measured)}; ${say("accepted")}: ${told(accepted)}${why ? `; ${told(why)}` : ""}`))];
     const named = picture[CERTIFICATE] === 1 ? `${picture[NAME]}.certificate.json` : picture[CERTIFICATE];
     const link = (name, text) => made("a", { href: address(name), target: "_blank", rel: "noopener" }, text);
     const rows = [

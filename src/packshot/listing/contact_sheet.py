@@ -16,7 +16,7 @@ from importlib import resources
 from typing import Any
 
 from packshot.listing.sets import ROLES
-from packshot.listing.verdicts import NAMES_ZH
+from packshot.phrases import chinese, names
 
 PAGE = "index.html"
 KEY_DIGITS = 20
@@ -93,9 +93,9 @@ class ContactSheet:
         A picture is [key, name, channel, role, number, path, verdicts, labels, certificate, colour, take], a lack
         [kind, channel, role, number, reason, key]; `contact_sheet.js` reads both.
         """
-        names = {entry[2] for product in self.products.values() for entry in product["pictures"]}
-        names |= {entry[1] for product in self.products.values() for entry in product["lacks"]}
-        channels, roles = _Table(sorted(names - {""})), _Table(ROLES)
+        used = {entry[2] for product in self.products.values() for entry in product["pictures"]}
+        used |= {entry[1] for product in self.products.values() for entry in product["lacks"]}
+        channels, roles = _Table(sorted(used - {""})), _Table(ROLES)
         verdicts, labels = _Table(), _Table()
         products = []
         for product in sorted(self.products.values(), key=lambda one: self.order.get(one["sku"], len(self.order))):
@@ -112,14 +112,22 @@ class ContactSheet:
             ]
             lacks.sort(key=lambda lack: lack[1:4])
             products.append({**product, "pictures": pictures, "lacks": lacks})
+        told = [json.loads(text) for text in verdicts.values]
         return {
             "channels": [[name, *self.titles.get(name, (name, name))] for name in channels.values],
             "roles": roles.values,
-            "rules": NAMES_ZH,
-            "verdicts": [json.loads(text) for text in verdicts.values],
+            "zh": self._chinese(told),
+            "verdicts": told,
             "labels": [json.loads(text) for text in labels.values],
             "products": products,
         }
+
+    def _chinese(self, verdicts: Iterable[Any]) -> dict[str, str]:
+        """Of the names of rules, of what was measured, and of reasons: by their English, where it is another."""
+        texts = {text for _, telling in verdicts for _, _, *rest in telling for text in rest}
+        texts |= {lack[4] for product in self.products.values() for lack in product["lacks"]}
+        found = {text: chinese(text) for text in sorted(texts)}
+        return {**names("rule"), **{text: said for text, said in found.items() if said != text}}
 
     def page(self) -> bytes:
         """The page, in UTF-8."""

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from packshot.colour import oklab_from_srgb
 from packshot.listing.lines import Line
 from packshot.listing.measures import Look
-from packshot.listing.verdicts import Judgement, Said, share_of, status_of
+from packshot.listing.verdicts import Judgement, share_of, status_of
 
 PRINTED = 80
 """Contrast in levels from which a row of strokes beside the product is text; from `STRONG` up to it one can't be sure.
@@ -41,72 +41,65 @@ def judge_white(look: Look, values: Mapping[str, Any]) -> Judgement:
     border, background = values.get("border_share", 1.0), values.get("background_share", 1.0)
     fits = white.border >= border and white.background >= background
     mean = ",".join(map(str, white.mean))
-    en = f"{share_of(white.border)} of the border and {share_of(white.background)} of the background exactly white"
-    zh = f"边缘 {share_of(white.border)}、背景 {share_of(white.background)} 为纯白"
-    measured = Said(f"{en}, worst by {white.worst} levels, mean {mean}", f"{zh}，最大偏差 {white.worst}，均值 {mean}")
-    accepted = Said(
-        f"255,255,255 in {share_of(border)} of the border and {share_of(background)} of the background",
-        f"边缘 {share_of(border)}、背景 {share_of(background)} 为 255,255,255",
-    )
+    share = f"{share_of(white.border)} of the border and {share_of(white.background)} of the background exactly white"
+    measured = f"{share}, worst by {white.worst} levels, mean {mean}"
+    accepted = f"255,255,255 in {share_of(border)} of the border and {share_of(background)} of the background"
     return Judgement(status_of(fits), measured, accepted)
 
 
-_NO_PRODUCT = Said("no product was found", "未找到主体")
-_BY_EYE = Said("look at it yourself", "请人工查看")
+_NO_PRODUCT = "no product was found"
+_BY_EYE = "look at it yourself"
 
 
 def judge_share(look: Look, values: Mapping[str, Any]) -> Judgement:
     """How much of the frame the product takes."""
     low, high = values.get("min", 0.0), values.get("max", 1.0)
-    accepted = Said(f"{share_of(low)} – {share_of(high)} of the frame", f"占画面 {share_of(low)} – {share_of(high)}")
+    accepted = f"{share_of(low)} – {share_of(high)} of the frame"
     if look.product is None:
         return Judgement("unsure", _NO_PRODUCT, accepted, _BY_EYE)
     longest, area = look.product.longest, look.product.area
-    en = f"longest side {share_of(longest)} of the frame, area {share_of(area)}"
-    measured = Said(en, f"最长边占 {share_of(longest)}，面积占 {share_of(area)}")
+    measured = f"longest side {share_of(longest)} of the frame, area {share_of(area)}"
     return Judgement(status_of(low <= longest <= high), measured, accepted)
 
 
 def judge_margin(look: Look, values: Mapping[str, Any]) -> Judgement:
     """How near the product comes to the frame."""
-    accepted = Said(f"at least {values['min']:.1%} of the frame on every side", f"四周至少 {values['min']:.1%}")
+    accepted = f"at least {values['min']:.1%} of the frame on every side"
     if look.product is None:
         return Judgement("unsure", _NO_PRODUCT, accepted, _BY_EYE)
     least = look.product.margin
-    measured = (
-        Said(f"{least:.1%}", f"{least:.1%}") if least > 0 else Said("the product reaches the frame", "主体触及画面边缘")
-    )
+    measured = f"{least:.1%}" if least > 0 else "the product reaches the frame"
     if least < values["min"] and look.product.how == "network" and look.product.contact <= CUT:
-        why = Said("found by a network, whose outline is rough", "主体由网络估计，轮廓粗略")
+        why = "found by a network, whose outline is rough"
         return Judgement("unsure", measured, accepted, why)
     return Judgement(status_of(least >= values["min"]), measured, accepted)
 
 
 def judge_product_size(look: Look, values: Mapping[str, Any]) -> Judgement:
     """Pixels of the product."""
-    accepted = Said(f"longest side from {values['min_px']:g} px", f"最长边≥{values['min_px']:g} 像素")
+    accepted = f"longest side from {values['min_px']:g} px"
     if look.product is None:
         return Judgement("unsure", _NO_PRODUCT, accepted, _BY_EYE)
     box = look.product.box
     width, height = (box[2] - box[0]) * look.facts.width_px, (box[3] - box[1]) * look.facts.height_px
-    measured = Said(*[f"{width:.0f}×{height:.0f}"] * 2)
+    measured = f"{width:.0f}×{height:.0f}"
     return Judgement(status_of(max(width, height) >= values["min_px"]), measured, accepted)
 
 
 def judge_items(look: Look, values: Mapping[str, Any]) -> Judgement:
     """Separate pieces."""
-    accepted = Said(f"up to {values['max']:g}", f"≤{values['max']:g}")
+    accepted = f"up to {values['max']:g}"
     if look.product is None:
         return Judgement("unsure", _NO_PRODUCT, accepted, _BY_EYE)
     items = look.product.items
-    measured = Said(f"{len(items)} separate piece{'s' * (len(items) != 1)}", f"{len(items)} 个独立部分")
+    measured = f"{len(items)} separate piece{'s' * (len(items) != 1)}"
     if len(items) <= values["max"]:
         return Judgement("pass", measured, accepted)
     if items[int(values["max"])] < ITEM_AT_LEAST:
-        why = Said("the small one may be a part, or another view", "较小的部分可能是配件或另一视角")
+        why = "the small one may be a part, or another view"
         return Judgement("unsure", measured, accepted, why)
     if len(items) == 2 and items[1] >= PAIR and _alike(look.product.tones):
-        why = Said("two pieces of one size and colour may be a pair", "两个大小、颜色相近的部分可能是一双")
+        why = "two pieces of one size and colour may be a pair"
         return Judgement("unsure", measured, accepted, why)
     return Judgement("fail", measured, accepted)
 
@@ -116,7 +109,7 @@ def _alike(tones: NDArray[np.float64]) -> bool:
     return float(np.linalg.norm(first - second)) <= ONE_COLOUR
 
 
-_NO_TEXT = Said("no text beside the product", "主体外无文字")
+_NO_TEXT = "no text beside the product"
 
 
 def judge_text(look: Look, values: Mapping[str, Any]) -> Judgement:
@@ -125,7 +118,7 @@ def judge_text(look: Look, values: Mapping[str, Any]) -> Judgement:
     beside = [line for line in large if line.on_product < 0.5]
     printed = [line for line in beside if line.contrast >= PRINTED]
     if values["allowed"]:
-        return Judgement("pass", _rows(beside), Said("any text", "允许文字"))
+        return Judgement("pass", _rows(beside), "any text")
     if printed:
         return Judgement("fail", _rows(printed), _NO_TEXT)
     contrast, even, wide = OVERLAID
@@ -135,31 +128,31 @@ def judge_text(look: Look, values: Mapping[str, Any]) -> Judgement:
         if line.on_product >= 0.5 and line.contrast >= contrast and line.evenness <= even and _wide(line) >= wide
     ]
     if beside:
-        why = Said("low contrast: may be a pattern", "对比度低，可能是花纹")
+        why = "low contrast: may be a pattern"
         return Judgement("unsure", _rows(beside), _NO_TEXT, why)
     if over:
-        why = Said("on the product: its own print, or laid over it", "在主体上：可能是商品自带，也可能是后加")
+        why = "on the product: its own print, or laid over it"
         return Judgement("unsure", _rows(over), _NO_TEXT, why)
-    return Judgement("pass", Said("none found", "未发现"), _NO_TEXT)
+    return Judgement("pass", "none found", _NO_TEXT)
 
 
 def _wide(line: Line) -> float:
     return line.box[2] - line.box[0]
 
 
-def _rows(lines: list[Line]) -> Said:
+def _rows(lines: list[Line]) -> str:
     if not lines:
-        return Said("none found", "未发现")
+        return "none found"
     left, top = lines[0].box[:2]
     at = f"{left:.0%}, {top:.0%}"
-    return Said(f"{len(lines)} row{'s' * (len(lines) != 1)} of lettering, at {at}", f"{len(lines)} 行文字，位于 {at}")
+    return f"{len(lines)} row{'s' * (len(lines) != 1)} of lettering, at {at}"
 
 
 def judge_watermark(look: Look, values: Mapping[str, Any]) -> Judgement:
     """Faint lettering, and small pieces in the corners."""
-    accepted = Said("no watermark or added logo", "无水印、无附加标志")
+    accepted = "no watermark or added logo"
     if values["allowed"]:
-        return Judgement("pass", Said("not asked", "不检查"), Said("any", "允许"))
+        return Judgement("pass", "not asked", "any")
     contrast, even, high = FAINT
     faint = [
         line
@@ -167,26 +160,25 @@ def judge_watermark(look: Look, values: Mapping[str, Any]) -> Judgement:
         if line.contrast >= contrast and line.evenness <= even and line.box[3] - line.box[1] >= high
     ]
     if faint:
-        why = Said("faint lettering: a watermark or a pattern", "浅色文字：可能是水印或花纹")
+        why = "faint lettering: a watermark or a pattern"
         return Judgement("unsure" if not look.on_white else "fail", _rows(faint), accepted, why)
     corners = len(look.marks)
     if corners:
-        measured = Said(f"{corners} small piece{'s' * (corners != 1)} in the corners", f"角落有 {corners} 个小块")
-        return Judgement("unsure", measured, accepted, Said("may be a logo", "可能是标志"))
-    return Judgement("pass", Said("none found", "未发现"), accepted)
+        measured = f"{corners} small piece{'s' * (corners != 1)} in the corners"
+        return Judgement("unsure", measured, accepted, "may be a logo")
+    return Judgement("pass", "none found", accepted)
 
 
 def judge_border(look: Look, values: Mapping[str, Any]) -> Judgement:
     """Even strips along the sides."""
-    accepted = Said("no border or frame", "无边框")
+    accepted = "no border or frame"
     sides = list(look.strips)
     if not sides or values["allowed"]:
-        return Judgement("pass", Said("none found", "未发现"), accepted)
-    zh = {"top": "上", "left": "左", "bottom": "下", "right": "右"}
-    measured = Said(f"an even strip: {', '.join(sides)}", f"平直条带：{'、'.join(zh[side] for side in sides)}")
+        return Judgement("pass", "none found", accepted)
+    measured = f"an even strip: {', '.join(sides)}"
     if framed(look):
         return Judgement("fail", measured, accepted)
-    why = Said("on one side or two: may be the edge of a table", "仅一两边：可能是桌沿")
+    why = "on one side or two: may be the edge of a table"
     return Judgement("unsure", measured, accepted, why)
 
 
@@ -197,25 +189,25 @@ def framed(look: Look) -> bool:
 
 def judge_shadow(look: Look, values: Mapping[str, Any]) -> Judgement:
     """Grey beside the product, on white."""
-    accepted = Said("no shadow", "无阴影")
+    accepted = "no shadow"
     if values["allowed"]:
-        return Judgement("pass", Said("not asked", "不检查"), Said("any", "允许"))
+        return Judgement("pass", "not asked", "any")
     if look.shadow is None:
-        why = Said("only looked for on white", "仅在白底上检查")
-        return Judgement("not-applicable", Said("the background is not white", "背景非白色"), accepted, why)
-    measured = Said(f"grey beside the product on {look.shadow:.1%} of the frame", f"主体外灰色占 {look.shadow:.1%}")
+        why = "only looked for on white"
+        return Judgement("not-applicable", "the background is not white", accepted, why)
+    measured = f"grey beside the product on {look.shadow:.1%} of the frame"
     return Judgement(status_of(look.shadow < SHADOW), measured, accepted)
 
 
 def judge_blur(look: Look, values: Mapping[str, Any]) -> Judgement:
     """Width of the edges."""
     most = values["max_px"]
-    accepted = Said(f"edges up to {most:g} px wide, the product being 512 px", f"主体缩至 512 像素时边缘宽度≤{most:g}")
+    accepted = f"edges up to {most:g} px wide, the product being 512 px"
     if look.blur is None:
-        return Judgement("unsure", Said("no edges were found", "未找到边缘"), accepted, _BY_EYE)
-    measured = Said(f"{look.blur:.2f} px", f"{look.blur:.2f} 像素")
+        return Judgement("unsure", "no edges were found", accepted, _BY_EYE)
+    measured = f"{look.blur:.2f} px"
     if look.blur > most:
         return Judgement("fail", measured, accepted)
     if look.blur > DOUBTFUL_BLUR * most:
-        return Judgement("unsure", measured, accepted, Said("soft: look at it at full size", "偏软：请放大查看"))
+        return Judgement("unsure", measured, accepted, "soft: look at it at full size")
     return Judgement("pass", measured, accepted)

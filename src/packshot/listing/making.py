@@ -210,9 +210,8 @@ def _worked(look: Look, picture: PlannedPicture, channel: Channel) -> _Work:
         return _staged(look, picture, channel, form)
     made = repair(look, _asked(channel, form, white=picture.role != "detail"))
     if made.data is None:
-        raise RefusedError("; ".join(said.en for said in made.refused))
-    done = tuple(said.en for said in made.done or (COPIED,))
-    return _Work(made.data, done, made.edited, made.composed, _codec(form, made.quality))
+        raise RefusedError("; ".join(made.refused))
+    return _Work(made.data, made.done or (COPIED,), made.edited, made.composed, _codec(form, made.quality))
 
 
 def _with_room(channel: Channel, more: int) -> Channel:

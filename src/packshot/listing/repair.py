@@ -16,15 +16,14 @@ from packshot.listing.channels import Channel
 from packshot.listing.encoding import SUFFIXES, NotEncodedError, encode
 from packshot.listing.measures import Look
 from packshot.listing.rules import failed, judge
-from packshot.listing.verdicts import NAMES_ZH, Said, Verdict
+from packshot.listing.verdicts import Verdict
 
-BEYOND: dict[str, Said] = {
-    "text": Said("text can't be taken away without inventing what is under it", "文字无法在不臆造内容的情况下去除"),
-    "watermark": Said("a watermark can't be taken away honestly", "水印不能去除"),
-    "items": Said("which of the items is meant is for you to say", "请自行指定主体"),
-    "blur": Said("detail that the photo does not have can't be added", "无法补出照片没有的细节"),
-    "generated": Said("the channel takes no wholly generated picture, or wants a mark that only its maker can set",
-                      "渠道不接受完全由AI生成的图片，或须由制作者标记"),
+BEYOND: dict[str, str] = {
+    "text": "text can't be taken away without inventing what is under it",
+    "watermark": "a watermark can't be taken away honestly",
+    "items": "which of the items is meant is for you to say",
+    "blur": "detail that the photo does not have can't be added",
+    "generated": "the channel takes no wholly generated picture, or wants a mark that only its maker can set",
 }  # fmt: skip
 """Rules that no repair puts right, and why."""
 
@@ -47,8 +46,8 @@ class Repair:
     data: bytes | None
     suffix: str
     verdicts: list[Verdict]
-    done: tuple[Said, ...] = ()
-    refused: tuple[Said, ...] = ()
+    done: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
     edited: Edited | None = None
     composed: np.ndarray[Any, np.dtype[np.uint8]] | None = None
     quality: int | None = None
@@ -85,7 +84,7 @@ def repair(look: Look, channel: Channel) -> Repair:
 
 
 def _composed(look: Look, channel: Channel, failing: list[Verdict]) -> Work:
-    done: tuple[Said, ...] = ()
+    done: tuple[str, ...] = ()
     steps: tuple[Step, ...] = ()
     if any(verdict.rule == "border" for verdict in failing):
         look, work = without_border(look)
@@ -106,14 +105,13 @@ def certificate(look: Look, made: Repair, name: str) -> dict[str, Any] | None:
     return certify(look.source, made.edited, made.composed, made.data, name=name, codec=codec)
 
 
-def _beyond(look: Look, failing: list[Verdict]) -> tuple[Said, ...]:
-    reasons = [_named(v.rule, BEYOND[v.rule]) for v in failing if v.rule in BEYOND]
+def _beyond(look: Look, failing: list[Verdict]) -> tuple[str, ...]:
+    reasons = [f"{v.rule}: {BEYOND[v.rule]}" for v in failing if v.rule in BEYOND]
     if look.facts.fixed_labels:
         names = ", ".join(look.facts.fixed_labels)
-        en = f"the file's {names} would be lost, and a label is never stripped"
-        reasons.append(Said(en, f"文件中的 {names} 会丢失，标识不得去除"))
+        reasons.append(f"the file's {names} would be lost, and a label is never stripped")
     if look.facts.labelled and any(line.on_product < 0.5 for line in look.text):
-        reasons.append(Said("lettering on a generated picture may be its label", "生成图片上的文字可能是标识"))
+        reasons.append("lettering on a generated picture may be its label")
     return tuple(reasons)
 
 
@@ -125,29 +123,21 @@ def limits(channel: Channel) -> tuple[float, float]:
     return rule.values.get("min_kb", 0) * 1024, rule.values.get("max_kb", float("inf")) * 1000
 
 
-def _why(error: Exception) -> Said:
-    if isinstance(error, NotFramedError):
-        return error.said
+def _why(error: Exception) -> str:
     if isinstance(error, NotEncodedError):
-        return Said(f"file size can't be met: {error}", f"无法满足文件大小：{error}")
-    return Said(str(error), str(error))
+        return f"file size can't be met: {error}"
+    return str(error)
 
 
-def _named(rule: str, why: Said) -> Said:
-    return Said(f"{rule}: {why.en}", f"{NAMES_ZH[rule]}：{why.zh}")
-
-
-def _still(verdict: Verdict) -> Said:
+def _still(verdict: Verdict) -> str:
     measured, accepted = verdict.judgement.measured, verdict.judgement.accepted
-    en = f"{verdict.rule}: still {measured.en} after the repair; accepted: {accepted.en}"
-    return Said(en, f"{NAMES_ZH[verdict.rule]}：修复后仍为 {measured.zh}；要求：{accepted.zh}")
+    return f"{verdict.rule}: still {measured} after the repair; accepted: {accepted}"
 
 
-def _encoded(look: Look, channel: Channel, quality: int | None) -> tuple[Said, ...]:
+def _encoded(look: Look, channel: Channel, quality: int | None) -> tuple[str, ...]:
     form = channel.fix.format.upper()
     at = "" if quality is None else f" {quality}"
-    done = [Said(f"saved as {form}{at}", f"存为 {form}{at}")]
+    done = [f"saved as {form}{at}"]
     if look.layers.notes:
-        notes = "; ".join(look.layers.notes)
-        done.insert(0, Said(notes, notes))
+        done.insert(0, "; ".join(look.layers.notes))
     return tuple(done)

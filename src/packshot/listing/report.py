@@ -11,7 +11,8 @@ from packshot.listing.channels import Channel, find_channel, load_channels
 from packshot.listing.measures import Look
 from packshot.listing.repair import Repair, repair
 from packshot.listing.rules import failed, judge
-from packshot.listing.verdicts import Language, Said, Verdict
+from packshot.listing.verdicts import Verdict
+from packshot.phrases import Language, in_language
 
 Picture = Path | bytes | Look
 """A file, its bytes, or what was already looked at: one `Look` for several channels is measured once."""
@@ -32,8 +33,8 @@ class Report:
     picture: str
     channel: str
     verdicts: tuple[Verdict, ...]
-    done: tuple[Said, ...] = ()
-    refused: tuple[Said, ...] = ()
+    done: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -55,8 +56,8 @@ class Report:
             "channel": self.channel,
             "passed": self.passed,
             "verdicts": [verdict.as_dict(language) for verdict in self.verdicts],
-            "done": [said.text(language) for said in self.done],
-            "refused": [said.text(language) for said in self.refused],
+            "done": [in_language(text, language) for text in self.done],
+            "refused": [in_language(text, language) for text in self.refused],
         }
 
 

@@ -70,7 +70,7 @@ def _cut(look: Look, unsure: float) -> Edited:
     try:
         scene = cut_whole(look, unsure)
     except NotFramedError as error:
-        raise NotStagedError(error.said.en) from None
+        raise NotStagedError(str(error)) from None
     return Edited(scene, () if look.layers.alpha is not None else (Step("cutout"),))
 
 

@@ -13,6 +13,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from packshot.errors import InputError, MissingExtraError, PackshotError
+from packshot.phrases import names, with_chinese
 from packshot.server.logs import clean
 from packshot.server.queue import BusyError, ReusedKeyError
 
@@ -39,6 +40,7 @@ class Problem(BaseModel):
     got: str | None = None
     accepted: str | None = None
     faults: list[dict[str, Any]] | None = Field(None, description="Of a body that has another form: each of them.")
+    zh: dict[str, str] = Field(description="`detail`, `where`, `got` and `accepted` in Chinese.")
 
 
 WHEN = {
@@ -133,7 +135,15 @@ def answer(request: Request, error: ProblemError) -> JSONResponse:
         "request_id": getattr(request.state, "request_id", None),
         **{name: clean(value) if isinstance(value, str) else value for name, value in error.more.items()},
     }
-    return JSONResponse(document, error.status, error.headers, MEDIA_TYPE)
+    return JSONResponse(with_words(document), error.status, error.headers, MEDIA_TYPE)
+
+
+def with_words(document: dict[str, Any]) -> dict[str, Any]:
+    """A problem, or a job's error, with its words in Chinese beside them."""
+    found = with_chinese(document, "detail", "got", "accepted")
+    if where := document.get("where"):
+        found["zh"]["where"] = names("field").get(where, where)
+    return found
 
 
 def _as_openai(error: ProblemError) -> JSONResponse:

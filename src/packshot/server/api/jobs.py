@@ -11,8 +11,9 @@ from fastapi import APIRouter, Depends, Header, Query, Response
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 from pydantic import BaseModel, Field
 
+from packshot.phrases import with_chinese
 from packshot.server.api.services import Asked, Server, Services
-from packshot.server.problems import ProblemError, documented, not_found
+from packshot.server.problems import ProblemError, documented, not_found, with_words
 from packshot.server.queue import Job
 
 router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
@@ -35,6 +36,7 @@ class JobOut(BaseModel):
     result: dict[str, Any] | None = Field(description="Where it is done; `assets` are the ids of what it made.")
     error: dict[str, Any] | None = Field(description="Where it failed: `code`, and `detail` in one line.")
     request_id: str = Field(description="Of the request that asked for it; the log has it, too.")
+    zh: dict[str, Any] = Field(description="`stage`, and the request's `cautions`, in Chinese; `error` has its own.")
 
 
 class JobsOut(BaseModel):
@@ -52,8 +54,9 @@ def shown(job: Job) -> JobOut:
         id=job.id, kind=job.kind, status=job.status, progress=share, stage=job.stage, created=_when(job.created),
         started=None if job.started is None else _when(job.started),
         finished=None if job.finished is None else _when(job.finished),
-        attempt=job.attempt, request=job.request, result=job.result, error=error,
-        request_id=job.request_id,
+        attempt=job.attempt, request=job.request, result=job.result,
+        error=None if error is None else with_words(error), request_id=job.request_id,
+        zh=with_chinese({"stage": job.stage, "cautions": job.request.get("cautions")}, "stage", "cautions")["zh"],
     )  # fmt: skip
 
 

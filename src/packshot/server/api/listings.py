@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from packshot.listing.journal import FAILURES, MANIFEST, read_lines
 from packshot.listing.store import LocalStore
+from packshot.phrases import names, with_chinese
 from packshot.server.api.bodies import Form, described, multipart, texts, validated
 from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
@@ -60,6 +61,7 @@ class ListingOut(BaseModel):
 
     job: JobOut
     lines: list[str] = Field(description="How the table was read, in words.")
+    zh: dict[str, list[str]] = Field(description="`lines` in Chinese.")
     channels: list[str]
     made: int
     failed: int
@@ -156,8 +158,9 @@ def read(job_id: str, server: Server) -> ListingOut:
     failed = sum("key" in row for row in failures)
     made = len(_lines(folder / listing.OUT / MANIFEST))
     planned = int(job.result["total"]) if job.result else None
+    told = with_chinese({"lines": _told(folder)}, "lines")
     return ListingOut(
-        job=shown(job), lines=_told(folder), channels=job.request["channels"], made=made, failed=failed,
+        job=shown(job), **told, channels=job.request["channels"], made=made, failed=failed,
         lost=len(failures) - failed, rejected=len(listing.rejected(folder)),
         planned=planned if planned is not None else round(job.total) or None,
     )  # fmt: skip
@@ -208,7 +211,10 @@ def failures(job_id: str, server: Server, offset: Offset = 0, limit: Limit = 100
     """Rows, photos, pictures of sets, and pictures."""
     _, folder = _found(server, job_id)
     rows = _lines(folder / listing.OUT / FAILURES)
-    page = [{key: value for key, value in row.items() if key != "trace"} for row in rows[offset : offset + limit]]
+    page = [
+        with_chinese({key: value for key, value in row.items() if key != "trace"}, "reason")
+        for row in rows[offset : offset + limit]
+    ]
     return FailuresOut(failures=page, total=len(rows))
 
 
@@ -286,8 +292,12 @@ def _inside(folder: Path, name: str) -> Path:
 
 def _picture(job_id: str, row: dict[str, Any], gone: bool) -> dict[str, Any]:
     url = f"/v1/listings/{job_id}/pictures/{row['key']}"
+    verdicts = [with_chinese(verdict, "measured", "accepted", "why") for verdict in row["verdicts"]]
+    for verdict in verdicts:
+        verdict["zh"]["rule"] = names("rule").get(verdict["rule"], verdict["rule"])
     return {
         **row,
+        "verdicts": verdicts,
         "url": url,
         "certificate_url": f"{url}/certificate" if row.get("certificate") else None,
         "passed": all(verdict["status"] != "fail" for verdict in row["verdicts"]),

@@ -8,6 +8,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from packshot.packs import Pack
+from packshot.phrases import chinese
 from packshot.server import shelf
 from packshot.server.api.services import Server
 from packshot.server.problems import documented
@@ -28,6 +29,7 @@ class PackOut(BaseModel):
     quality: dict[str, Any] = Field(description="What was measured of it.")
     sha256: str = Field(description="Of its manifest, which pins all its files.")
     removable: bool = Field(description="Whether the key that asks may delete it.")
+    zh: dict[str, Any] = Field(description="`summary`, and the names of `quality`, in Chinese.")
 
 
 class PacksOut(BaseModel):
@@ -52,9 +54,10 @@ def delete(name: str, server: Server) -> None:
 
 
 def _shown(name: str, pack: Pack, removable: bool) -> PackOut:
-    card = pack.manifest
+    card, summary = pack.manifest, str(pack.manifest.get("summary", ""))
+    told = {"summary": chinese(summary), "quality": {key: chinese(key.replace("_", " ")) for key in card["quality"]}}
     return PackOut(
-        name=name, version=str(card["version"]), kind=pack.kind, summary=str(card.get("summary", "")),
-        licence=str(card["licence"]), training_data=card["training_data"], quality=dict(card["quality"]),
-        sha256=pack.sha256, removable=removable,
+        name=name, version=str(card["version"]), kind=pack.kind, summary=summary, licence=str(card["licence"]),
+        training_data=card["training_data"], quality=dict(card["quality"]), sha256=pack.sha256, removable=removable,
+        zh=told,
     )  # fmt: skip

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 
 from packshot.errors import MissingExtraError, RequestError
+from packshot.phrases import with_chinese
 from packshot.server.api.bodies import Form, as_json, described, limited, multipart, texts, validated
 from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
@@ -59,8 +60,8 @@ class OfferOut(BaseModel):
 
     name: str
     title: str
-    title_zh: str
     summary: str
+    zh: dict[str, str] = Field(description="`title` and `summary` in Chinese.")
     resolution: int
     minutes: float
 
@@ -82,6 +83,7 @@ class OptionsOut(BaseModel):
     overrides: list[SettingOut]
     available: bool
     missing: str | None = Field(description="What to install, where trainings can't run here.")
+    zh: dict[str, str] = Field(description="`missing` in Chinese.")
 
 
 class TrainingOut(BaseModel):
@@ -126,11 +128,12 @@ def options(server: Server) -> OptionsOut:
         training.insist_on_packages()
     except MissingExtraError as error:
         missing = error.accepted
+    offers = [with_chinese(dataclasses.asdict(offer), "title", "summary") for offer in training.offers().values()]
     return OptionsOut(
-        recipes=[OfferOut.model_validate(offer, from_attributes=True) for offer in training.offers().values()],
+        recipes=[OfferOut.model_validate(offer) for offer in offers],
         sources=training.sources(server.settings),
         overrides=[SettingOut(name=name, **dataclasses.asdict(one)) for name, one in training.OVERRIDES.items()],
-        available=missing is None, missing=missing,
+        available=missing is None, **with_chinese({"missing": missing}, "missing"),
     )  # fmt: skip
 
 

@@ -41,7 +41,6 @@ class Offer:
     name: str
     recipe: str
     title: str
-    title_zh: str
     summary: str
     resolution: int
     fine_resolution: int

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from packshot.errors import InputError, RequestError
+from packshot.phrases import with_chinese
 from packshot.server.assets import Asset, Assets
 from packshot.server.tasks.desk import Desk
 from packshot.server.tasks.interface import Context, Outcome, file_of
@@ -56,9 +57,8 @@ def verify(request: Mapping[str, Any], context: Context) -> Outcome:
         labels = read_labels(picture.read_bytes(), asset.name)
     wrong = [*(compared["disagreements"] if compared else []), *labels.problems]
     document = {**labels.as_dict(), "headline": labels.headline()}
-    return Outcome({
-        "labels": document, "lines": labels.lines(), "certificate": compared, "fine": not wrong, "picture": asset.id,
-    })  # fmt: skip
+    found = {"labels": document, "lines": labels.lines(), "certificate": compared, "fine": not wrong}
+    return Outcome({**with_chinese(found, "lines"), "picture": asset.id})
 
 
 def expected_seconds(request: Mapping[str, Any]) -> float:
@@ -77,7 +77,8 @@ def _compared(picture: Path, original: Path, path: Path) -> dict[str, Any]:
         proof = telling.proof(document)
     except _OTHER_FORM:
         raise InputError("certificate", "another form", "one that packshot edit wrote") from None
-    return {"agrees": not wrong, "disagreements": wrong, "promise": document["promise"], "proof": proof}
+    found = {"agrees": not wrong, "disagreements": wrong, "promise": document["promise"], "proof": proof}
+    return with_chinese(found, "disagreements", "proof")
 
 
 def _known(picture: Asset, what: str, assets: Assets) -> str | None:

@@ -1,22 +1,30 @@
 // The REST API. Errors are problem documents; here they become one exception with one line in the page's language.
-import { has, t } from "./texts.js";
+import { has, t, told } from "./texts.js";
 
 export class Problem extends Error {
   constructor(document, status, retryAfter = 0) {
     super(document.detail ?? `HTTP ${status}`);
-    Object.assign(this, { status, code: document.code ?? "error", where: document.where ?? "", got: document.got, accepted: document.accepted, retryAfter });
+    Object.assign(this, { status, code: document.code ?? "error", where: document.where ?? "", document: { detail: this.message, ...document }, retryAfter });
   }
 
   /** The last part of what is at fault: 'prompt', 'change', 'to' of 'background.to'. */
   get field() { return this.where.split(".").pop(); }
 
-  /** One line. */
+  /** What is at fault as the page calls it: of 'steps: 1: fit.size' the step and its value. */
+  get place() {
+    const [, operation, parameter] = /(\w+)\.(\w+)$/.exec(this.where) ?? [];
+    const named = has(`op.${operation}.${parameter}`);
+    return named ? () => `${t(`op.${operation}`)} · ${t(`op.${operation}.${parameter}`)}` : told(this.document, "where");
+  }
+
+  /** One line, in the page's language. */
   line() {
-    const key = `problem.${this.code}`;
-    if (/docs\/safety\.md/.test(this.accepted)) return t("problem.refused.safety", { got: this.got });
-    if (this.code === "refused" && has(`problem.refused.${this.field}`)) return t(`problem.refused.${this.field}`, { got: this.got, accepted: this.accepted });
-    if (this.code === "refused" && this.accepted) return t("problem.refused", { where: this.where, got: String(this.got), accepted: String(this.accepted) });
-    return has(key) ? t(key, { detail: this.message, seconds: this.retryAfter }) : this.message;
+    const [got, accepted, detail] = ["got", "accepted", "detail"].map((key) => told(this.document, key));
+    if (/docs\/safety\.md/.test(accepted.en)) return t("problem.refused.safety", { got });
+    if (this.code === "refused" && has(`problem.refused.${this.field}`)) return t(`problem.refused.${this.field}`, { got, accepted });
+    if (this.code === "refused" && accepted.en) return t("problem.refused", { where: this.place, got, accepted });
+    const key = has(`problem.${this.code}`) ? `problem.${this.code}` : "problem.said";
+    return t(key, { detail, seconds: this.retryAfter });
   }
 }
 

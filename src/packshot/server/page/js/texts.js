@@ -25,6 +25,9 @@ export function t(key, values = {}) {
 
 export const has = (key) => key in en;
 
+/** What the server says under a key of a document, in both languages; see `with_chinese` there. */
+export const told = (document, key) => ({ en: document[key] ?? "", zh: document.zh?.[key] ?? document[key] ?? "" });
+
 const BOUND = Symbol("texts");
 
 /** Show a text on an element, now and in whatever language is chosen later. `target`: text or an attribute's name. */

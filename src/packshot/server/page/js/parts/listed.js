@@ -2,13 +2,12 @@
 import { get, post, saying } from "../api.js";
 import { notice } from "../announce.js";
 import { arrowed, button, h, icon, options } from "../dom.js";
-import { has, language, t } from "../texts.js";
+import { has, language, t, told } from "../texts.js";
 import { openDialog } from "./dialogs.js";
 
 const PAGE = 100;
 const TONES = { pass: "good", unsure: "unsure", fail: "bad" };
 const worst = (verdicts) => ["fail", "unsure"].find((status) => verdicts.some((verdict) => verdict.status === status)) ?? "pass";
-const ruleName = (rule) => (has(`rule.${rule}`) ? t(`rule.${rule}`) : rule);
 
 /** `counted` gets the number of rejected pictures. Returns {root, more(ended)}. */
 export function resultsFor(job, { counted, titles }) {
@@ -19,6 +18,11 @@ export function resultsFor(job, { counted, titles }) {
   const root = h("section", { class: "results", hidden: true }, h("div", { class: "row" }, arrowed(filter)), products, failures);
   let loaded = 0;
   filter.addEventListener("change", () => { for (const group of groups.values()) group.filter(); });
+
+  const channelOf = ({ channel }) => titles[channel]?.[language()] ?? channel;
+  const roleOf = ({ role }) => (has(`role.${role}`) ? t(`role.${role}`) : role);
+  /** What a failure is about: a picture of a set, or a row of the table. */
+  const placeOf = (one) => [one.sku || t("listing.row", { number: one.row ?? one.line }), one.channel && channelOf(one), one.role && roleOf(one)].filter(Boolean).join(" · ");
 
   function put(picture) {
     const sku = picture.sku ?? "";
@@ -45,7 +49,7 @@ export function resultsFor(job, { counted, titles }) {
     const image = h("img", { src: picture.url, alt, loading: "lazy", decoding: "async" });
     const look = h("button", { type: "button", class: "picture", label: ["picture.open", { title: alt }], on: { click: () => openListed(picture, alt) } }, image);
     const tile = h("article", { class: `tile${picture.rejected ? " rejected" : ""}`, label: ["picture.of", { title: alt }] }, look,
-      h("div", { class: "tile-facts" }, h("span", { class: "hint" }, h("span", { t: () => titles[picture.channel]?.[language()] ?? picture.channel }), " · ", h("span", { t: () => (has(`role.${picture.role}`) ? t(`role.${picture.role}`) : picture.role) })), h("span", { class: `badge ${TONES[status]}`, t: `verdict.${status}` })),
+      h("div", { class: "tile-facts" }, h("span", { class: "hint" }, h("span", { t: () => channelOf(picture) }), " · ", h("span", { t: () => roleOf(picture) })), h("span", { class: `badge ${TONES[status]}`, t: `verdict.${status}` })),
       h("div", { class: "actions" }, press));
     async function toggle() {
       const wanted = !picture.rejected;
@@ -64,7 +68,7 @@ export function resultsFor(job, { counted, titles }) {
     const { failures: found } = await get(`/v1/listings/${job.id}/failures?limit=200`);
     failures.hidden = !found.length;
     failures.lastElementChild.tagName === "UL" && failures.lastElementChild.remove();
-    failures.append(h("ul", { class: "lines" }, found.map((one) => h("li", {}, h("strong", {}, [one.sku, one.channel, one.role].filter(Boolean).join(" · ") || one.kind), " ", one.reason))));
+    failures.append(h("ul", { class: "lines" }, found.map((one) => h("li", {}, h("strong", { t: () => placeOf(one) }), " ", h("span", { t: ["problem.said", { detail: told(one, "reason") }] })))));
   }
 
   return {
@@ -82,9 +86,12 @@ export function resultsFor(job, { counted, titles }) {
   };
 }
 
+/** What was measured; and where that is not right, what is accepted and why one can't be sure. */
+const found = (verdict) => ["measured", ...(verdict.status === "pass" ? [] : ["accepted"]), ...(verdict.why ? ["why"] : [])].map((key) => h("span", { t: [`verdict.${key}`, { said: told(verdict, key) }] }));
+
 function openListed(picture, title) {
   const verdicts = (picture.verdicts ?? []).filter(({ status }) => status !== "not-applicable");
-  const rows = verdicts.map((verdict) => h("tr", {}, h("td", {}, h("span", { class: `badge ${TONES[verdict.status] ?? ""}`, t: `verdict.${verdict.status}` })), h("th", { scope: "row", t: () => ruleName(verdict.rule) }), h("td", {}, [verdict.measured, verdict.why].filter(Boolean).join("; "))));
+  const rows = verdicts.map((verdict) => h("tr", {}, h("td", {}, h("span", { class: `badge ${TONES[verdict.status] ?? ""}`, t: `verdict.${verdict.status}` })), h("th", { scope: "row", t: ["recipe.word", { name: told(verdict, "rule") }] }), h("td", {}, found(verdict))));
   const links = h("div", { class: "row" }, h("a", { class: "button", href: picture.url, download: picture.path?.split("/").pop() ?? "" }, icon("download"), h("span", { t: "picture.download" })),
     picture.certificate_url && h("a", { class: "button quiet", href: picture.certificate_url, download: "" }, icon("shield"), h("span", { t: "proof.file" })));
   openDialog(h("div", { class: "viewer" }, h("div", { class: "shown" }, h("img", { src: picture.url, alt: title })), h("div", { class: "side" }, h("h2", { id: "listed-title" }, title), links, h("table", {}, h("tbody", {}, rows)))), { labelledby: "listed-title" });

@@ -27,7 +27,7 @@ export function proofOf(asset) {
       if (job.status !== "done") throw problemOfJob(job);
       const { certificate, fine } = job.result;
       const agrees = certificate ? certificate.agrees : fine;
-      again.replaceChildren(h("span", { class: `badge ${agrees ? "good" : "bad"}` }, icon(agrees ? "check" : "alert"), h("span", { t: agrees ? "proof.agrees" : "proof.disagrees" })), ...(certificate?.disagreements ?? []).map((text) => h("span", {}, text)));
+      again.replaceChildren(h("span", { class: `badge ${agrees ? "good" : "bad"}` }, icon(agrees ? "check" : "alert"), h("span", { t: agrees ? "proof.agrees" : "proof.disagrees" })), ...(certificate?.disagreements ?? []).map((en, at) => h("span", { t: ["problem.said", { detail: { en, zh: certificate.zh.disagreements[at] } }] })));
     } catch (error) {
       again.replaceChildren(h("span", { class: "fault", t: saying(error) }));
     } finally {

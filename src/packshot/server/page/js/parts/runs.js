@@ -1,6 +1,6 @@
 // Long work: a list of jobs of one kind, the newest first, of which one is open and followed.
 import { follow, get } from "../api.js";
-import { bind, has } from "../texts.js";
+import { bind, told } from "../texts.js";
 import { h } from "../dom.js";
 
 const TONES = { done: "good", failed: "bad", cancelled: "unsure", running: "", queued: "" };
@@ -40,12 +40,6 @@ export function runList({ kind, title, nameOf, open }) {
   return { root, load, put, choose, chosen: () => chosen };
 }
 
-/** What a job is at: its first word is known in both languages. */
-function stageOf(text) {
-  const key = `stage.${text.split(/[:\s]/)[0]}`;
-  return has(key) ? { key } : text;
-}
-
 /** A bar with how far a job is, in words below it. Returns {root, show(job)}. */
 export function progressBar({ stages = true } = {}) {
   const bar = h("progress", { max: 1, label: "job.progress" });
@@ -56,7 +50,7 @@ export function progressBar({ stages = true } = {}) {
       if (job.status === "running" && !job.progress) bar.removeAttribute("value");
       else bar.value = job.progress;
       bar.hidden = !["queued", "running"].includes(job.status);
-      bind(words, "text", "job.far", { status: { key: `job.${job.status}` }, share: Math.floor(job.progress * 100), stage: stages && !bar.hidden ? { key: "job.stage", values: { stage: stageOf(job.stage) } } : "" });
+      bind(words, "text", "job.far", { status: { key: `job.${job.status}` }, share: Math.floor(job.progress * 100), stage: stages && !bar.hidden ? { key: "job.stage", values: { stage: told(job, "stage") } } : "" });
     },
   };
 }

@@ -112,7 +112,7 @@ export function build(root) {
     };
     strip?.append(...made.map((asset) => h("button", { type: "button", class: "picture", data: { asset: asset.id }, label: ["edit.in_colour", { colour: asset.details.colour }], on: { click: () => pick(asset) } }, pictureOf(asset, 256))));
     pick(made[0]);
-    for (const text of job.request.cautions ?? []) notice(() => text);
+    for (const [at, en] of (job.request.cautions ?? []).entries()) notice({ key: "problem.said", values: { detail: { en, zh: job.zh.cautions[at] } } });
     if (innerWidth < 900) stage.scrollIntoView({ block: "nearest", behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth" });
   }
 

@@ -123,7 +123,7 @@ export function build(root) {
       archive.hidden = !found.made;
       again.hidden = !ended || (now.status === "done" && !found.failed);
       showCounts({ made: found.made, failed: found.failed + found.lost, rejected: found.rejected });
-      lines.replaceChildren(...found.lines.map((line) => h("li", {}, line)));
+      lines.replaceChildren(...found.lines.map((en, at) => h("li", { t: ["problem.said", { detail: { en, zh: found.zh.lines[at] } }] })));
       await results.more(ended);
       if (ended) say("listing.ended", { made: found.made, failed: found.failed });
     });

@@ -9,7 +9,7 @@ import { PICTURES } from "../parts/photo.js";
 import { followSlowly, progressBar, runList } from "../parts/runs.js";
 import { zipped } from "../parts/zip.js";
 import { go } from "../route.js";
-import { bind, has, language, t } from "../texts.js";
+import { bind, has, language, t, told } from "../texts.js";
 
 const DRAWING = ["flow", "gan", "vae"];
 
@@ -125,13 +125,13 @@ async function removePack(pack, gone) {
 }
 
 function packCard(pack, gone) {
-  const quality = Object.entries(pack.quality ?? {}).filter(([, value]) => typeof value === "number").map(([name, value]) => h("tr", {}, h("th", { scope: "row" }, name.replaceAll("_", " ")), h("td", { class: "number", t: ["recipe.number", { value }] })));
+  const quality = Object.entries(pack.quality ?? {}).filter(([, value]) => typeof value === "number").map(([name, value]) => h("tr", {}, h("th", { scope: "row", t: ["recipe.word", { name: { en: name.replaceAll("_", " "), zh: pack.zh.quality[name] } }] }), h("td", { class: "number", t: ["recipe.number", { value }] })));
   const data = typeof pack.training_data === "string" ? pack.training_data : Object.entries(pack.training_data ?? {}).map(([name, value]) => `${name.replaceAll("_", " ")}: ${value}`).join("; ");
   const id = `pack-${pack.name}`;
   const actions = [DRAWING.includes(pack.kind) && button("create", "pack.draw", () => go("create", { pack: pack.name })), pack.removable && button("trash", "pack.delete", () => removePack(pack, gone), { class: "quiet danger" })].filter(Boolean);
   return h("article", { class: "card pack", "aria-labelledby": id },
     h("div", { class: "row spread" }, h("h2", { id }, pack.name), h("span", { class: "badge", t: () => (has(`pack.${pack.kind}`) ? t(`pack.${pack.kind}`) : pack.kind) })),
-    h("p", { class: "hint" }, pack.summary ?? ""),
+    h("p", { class: "hint", t: ["problem.said", { detail: told(pack, "summary") }] }),
     quality.length ? h("table", {}, h("caption", { class: "unseen", t: "pack.measured" }), h("tbody", {}, quality)) : null,
     h("details", { class: "more" }, h("summary", {}, icon("chevron"), h("span", { t: "pack.card" })), h("dl", { class: "facts" },
       [["pack.version", pack.version], ["pack.licence", pack.licence], ["pack.data", data], ["SHA-256", pack.sha256]].flatMap(([key, value]) => [h("dt", key.includes(".") ? { t: key } : {}, key.includes(".") ? "" : key), h("dd", { class: key.includes(".") ? "" : "mono" }, String(value ?? "–"))]))),
@@ -155,7 +155,7 @@ function trainingForm(begun) {
   const form = h("form", { class: "card", novalidate: true }, h("h2", { t: "training.title" }), h("p", { class: "hint", t: "training.lead" }), missing, fields, zone.root, heldFiles, fault, h("div", { class: "row" }, start, sent));
   function about() {
     const found = offered.find((one) => one.name === recipe.control.value);
-    return found?.summary ?? "";
+    return found ? told(found, "summary")[language()] : "";
   }
   recipe.control.addEventListener("change", () => {
     bind(recipe.root.querySelector(".hint"), "text", about);
@@ -171,12 +171,12 @@ function trainingForm(begun) {
   let loading = null;
   const load = () => (loading ??= get("/v1/trainings/options").then((found) => {
     offered = found.recipes;
-    recipe.control.replaceChildren(...options(offered.map((one) => [one.name, () => (language() === "zh" ? one.title_zh : one.title)]), offered[0]?.name));
+    recipe.control.replaceChildren(...options(offered.map((one) => [one.name, () => told(one, "title")[language()]]), offered[0]?.name));
     recipe.control.dispatchEvent(new Event("change"));
     source.control.append(...options(found.sources.map((one) => [one, () => one]), ""));
     source.root.hidden = !found.sources.length;
     missing.hidden = found.available;
-    if (!found.available) bind(missing, "text", "training.missing", { what: found.missing });
+    if (!found.available) bind(missing, "text", "training.missing", { what: told(found, "missing") });
     start.disabled = !found.available;
   }, (error) => { loading = null; showFault(fault, null, saying(error)); }));
 
