@@ -15,8 +15,9 @@ _LOOK_SECONDS = 0.3
 
 
 def main() -> None:
-    """Run the command in this process, as `packshot` would."""
+    """Run the command in this process, as `packshot` would; SIGTERM ends it as Ctrl-C does, with its files in order."""
     end_with(int(sys.argv[1]))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.argv = ["packshot", *sys.argv[2:]]
     runpy.run_module("packshot", run_name="__main__", alter_sys=True)
 
