@@ -7,7 +7,7 @@ import io
 import json
 import time
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -25,6 +25,9 @@ from listing_pictures import jpeg, product
 from s3_server import environment, s3_server
 from server_calls import ended
 from servers import RunningServer, serving
+from training_catalogues import catalogue
+
+from packshot.packs import open_pack
 
 pytestmark = pytest.mark.slow
 PICTURES = 8
@@ -84,17 +87,49 @@ def asked(server: RunningServer, count: int) -> dict[str, Any]:
     return job
 
 
+def test_a_training_goes_on_elsewhere_and_its_pack_is_everywhere(shop: Shop) -> None:
+    pytest.importorskip("torch")
+    wish = {"name": "our-shop", "recipe": "trial", "minutes": "30", "overrides": '{"loop.batch": 4}'}
+    with shop.other.halted():  # the one begins it
+        job = shop.one.http.post("/v1/trainings", data=wish, files={"catalogue": ("c.zip", catalogue())}).json()
+        url, files = f"/v1/trainings/{job['id']}", f"trainings/{job['request']['folder']}/"
+        _until(lambda: shop.one.http.get(url).json()["step"])
+    shop.other.http.post(f"/v1/jobs/{job['id']}/cancel")
+    assert ended(shop.other, job)["status"] == "cancelled"
+    stopped = shop.other.http.get(url).json()
+    assert stopped["resumable"] and stopped["step"] > 0 and stopped["prepared"]["rows"] == 12
+    assert not (shop.one.home / "work" / job["request"]["folder"]).exists()
+    with shop.one.halted():  # the other goes on
+        again = shop.one.http.post(f"{url}/resume", json={"minutes": stopped["spent_minutes"] + 0.02}).json()
+        again = ended(shop.one, again)
+    assert again["status"] == "done" and again["result"]["step"] > stopped["step"], again
+    steps = [point["step"] for point in shop.one.http.get(f"{url}/curve").json()["points"] if "loss" in point]
+    assert steps == sorted(steps) and steps[-1] == again["result"]["step"]
+    sheets = shop.one.http.get(f"{url}/sheets").json()["sheets"]
+    assert shop.one.http.get(sheets[-1]["url"]).content.startswith(b"\x89PNG")
+    drawn = shop.one.http.post("/v1/generations", json={"prompt": "red watch", "count": 1, "pack": "our-shop"})
+    assert drawn.status_code == 202, drawn.text  # by then at the latest it is there
+    here, there = (open_pack(server.home / "packs" / "our-shop") for server in (shop.one, shop.other))
+    assert here.sha256 == there.sha256 and all(here.read(name) for name in here.manifest["files"])
+    _until(lambda: "our-shop" in {pack["name"] for pack in shop.one.http.get("/v1/packs").json()["packs"]})
+    assert shop.one.http.delete(url).status_code == 204 and shop.objects(files) == []
+    assert shop.other.http.get(url).status_code == 404
+
+
+def _until(true: Callable[[], object], seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < until
+        time.sleep(0.1)
+
+
 def test_a_listing_outlives_its_server_and_is_anybodys(shop: Shop) -> None:
     with shop.other.halted():  # the one begins it
         job = asked(shop.one, PICTURES)
-        while shop.one.http.get(f"/v1/jobs/{job['id']}").json()["status"] == "queued":
-            time.sleep(0.05)
+        _until(lambda: shop.one.http.get(f"/v1/jobs/{job['id']}").json()["status"] != "queued")
     url, files = f"/v1/listings/{job['id']}", f"listings/{job['request']['folder']}/"
-    until = time.monotonic() + 60
-    while (made := shop.other.http.get(url).json()["made"]) < 2:
-        assert time.monotonic() < until
-        time.sleep(0.05)
-    assert made < PICTURES
+    _until(lambda: shop.other.http.get(url).json()["made"] >= 2)
+    assert shop.other.http.get(url).json()["made"] < PICTURES
     before = shop.other.http.get(f"{url}/pictures").json()["pictures"]
     first = before[0]
     assert shop.other.http.post(f"{url}/rejections", json={"keys": [first["key"]]}).json() == {"rejected": 1}
@@ -110,7 +145,11 @@ def test_a_listing_outlives_its_server_and_is_anybodys(shop: Shop) -> None:
     assert there == {name for row in after["pictures"] for name in (row["name"], row["certificate"]) if name}
     _answers(shop.other, url, first, after["pictures"][1:])
     for server in (shop.one, shop.other):
-        assert not [*server.home.glob("listings/*"), *server.home.glob("incoming/*"), *server.home.glob("work/*/out")]
+        assert not [
+            *server.home.glob("listings/*"),
+            *server.home.glob("work/incoming*"),
+            *server.home.glob("work/*/out"),
+        ]
     assert shop.other.http.delete(url).status_code == 204 and shop.objects(files) == []
     assert shop.other.http.get(url).status_code == 404
 

@@ -5,7 +5,10 @@ Both have the same folders: `assets`, `listings`, `trainings`, `packs`. With a b
 
 from __future__ import annotations
 
+import shutil
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,17 +19,28 @@ from packshot.server.settings import Settings
 ASKED_PATIENCE_SECONDS = 5.0
 """How long a bucket in trouble is waited for while somebody waits for an answer."""
 
-_AT_ONCE, _SMALL_BYTES = 8, 4_000_000
+_AT_ONCE, _SMALL_BYTES = 16, 4_000_000
 
 
 def shared(settings: Settings, *folders: str) -> LocalStore | RemoteStore:
     """The store of a folder that all servers see."""
-    return open_store("/".join([settings.assets or str(settings.home), *folders]), "--assets")
+    return open_store("/".join([settings.assets.rstrip("/") or str(settings.home), *folders]), "--assets")
 
 
 def asked(store: LocalStore | RemoteStore) -> LocalStore | RemoteStore:
     """The same store, for an answer that somebody waits for."""
     return replace(store, patience_seconds=ASKED_PATIENCE_SECONDS) if isinstance(store, RemoteStore) else store
+
+
+@contextmanager
+def incoming(settings: Settings, identity: str) -> Iterator[Path]:
+    """A folder of this machine for what a client sends, until the block ends; `Desk` clears away a killed server's."""
+    folder = settings.home / "work" / f"incoming-{identity}"
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def bring(folder: Path, store: LocalStore | RemoteStore) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
 from collections.abc import Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
@@ -27,7 +26,7 @@ from packshot.server.ids import new_id
 from packshot.server.intake import keep_photos, keep_table
 from packshot.server.problems import ProblemError, documented, not_found
 from packshot.server.queue import Job
-from packshot.server.shared import asked, bring
+from packshot.server.shared import asked, bring, incoming
 from packshot.server.tasks import listing
 from packshot.server.tasks.processes import LOG
 
@@ -140,15 +139,13 @@ def _accepted(server: Services, values: dict[str, Any], table: Any, photos: list
     wanted = {**values, "folder": new_id("listing"), "photos": bool(photos)}
     listing.understood(wanted, server.settings)
     files, new = listing.files_of(server.settings, wanted), False
-    incoming = server.settings.home / "incoming" / str(wanted["folder"])
-    incoming.mkdir(parents=True)
     try:
-        wanted["table"], digest = keep_table(table, incoming, server.settings)
-        digests = keep_photos(photos, incoming / listing.PHOTOS, server.settings)
-        bring(incoming, files)
+        with incoming(server.settings, wanted["folder"]) as folder:
+            wanted["table"], digest = keep_table(table, folder, server.settings)
+            digests = keep_photos(photos, folder / listing.PHOTOS, server.settings)
+            bring(folder, files)
         job, new = server.submit("listing", wanted, asking, {**values, "table": digest, "photos": digests})
     finally:
-        shutil.rmtree(incoming, ignore_errors=True)
         if not new:
             files.clear()
     return job, new

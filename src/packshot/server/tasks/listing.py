@@ -14,6 +14,7 @@ from packshot.errors import OutputError, RequestError
 from packshot.listing.journal import FAILURES
 from packshot.listing.remote import RemoteStore
 from packshot.listing.store import LocalStore
+from packshot.server import stock
 from packshot.server.ids import is_id
 from packshot.server.settings import Settings
 from packshot.server.shared import asked, shared
@@ -73,6 +74,7 @@ def make(request: Mapping[str, Any], context: Context) -> Outcome:
         if not files.fetch(table, desk.folder / table):
             raise RequestError("listing", "a folder that is gone", "a new listing")
         _try_failures_again(files, context.job_id)
+        stock.bring(context.settings, request["pack"] or context.settings.pack)
         context.progress(0, 0, "reading the catalogue")
         words = _words(request, desk.folder, files, context.settings)
         command = Command(words, desk.folder, PATIENCE_SECONDS, places=(files.shown(),))

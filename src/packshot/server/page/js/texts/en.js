@@ -400,6 +400,7 @@ export default {
   "problem.busy": "The server is busy; try again in {seconds} s",
   "problem.cancelled": "Stopped",
   "problem.missing_extra": "{detail}",
+  "problem.storage": "The server cannot reach its files just now: {detail}",
   "problem.not_found": "It is not there any more",
   "problem.refused": "{where}: got {got}; accepted: {accepted}",
   "problem.refused.like": "Got {got}. Take a photo of one product on plain white.",

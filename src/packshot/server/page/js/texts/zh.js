@@ -400,6 +400,7 @@ export default {
   "problem.busy": "服务器繁忙，请 {seconds} 秒后再试",
   "problem.cancelled": "已停止",
   "problem.missing_extra": "缺少组件：{detail}",
+  "problem.storage": "服务器暂时无法读写文件：{detail}",
   "problem.not_found": "已经不存在了",
   "problem.refused": "{where}：收到 {got}；可接受：{accepted}",
   "problem.refused.like": "收到：{got}。请用纯白背景上单件商品的照片。",
