@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -127,6 +132,24 @@ def test_a_copy_is_whole_while_files_come_and_go(apart: list[Settings], monkeypa
     assert isinstance(store, RemoteStore) and len(store.listed("contents")) == 2  # "new", "2": nothing is left over
 
 
+def test_a_checkpoint_that_was_half_removed_when_it_was_looked_for_is_not_shared(
+    apart: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = map(files_of, apart)
+    write(one.work, run__a__1=b"1", run__a__2=b"2")
+    assert one.push(one.work)
+    write(one.work, run__a__1=b"changed")
+    (one.work / "run/a/2").unlink()  # its removal has begun
+    put = RemoteStore.write
+
+    def removed(self: RemoteStore, name: str, data: bytes) -> None:
+        put(self, name, data)
+        shutil.rmtree(one.work / "run/a", ignore_errors=True)
+
+    monkeypatch.setattr(RemoteStore, "write", removed)
+    assert not one.push(one.work) and set(other.names("run")) == {"run/a/1", "run/a/2"}
+
+
 def test_what_is_damaged_in_the_bucket_is_not_gone_on_with(apart: list[Settings]) -> None:
     one, other = map(files_of, apart)
     write(one.work, run__state=b"right")
@@ -164,6 +187,21 @@ def test_a_bucket_that_is_away_for_a_while_stops_no_training(tmp_path: Path, cap
             sharing.now_and_then()
             time.sleep(0.01)
     assert files.away <= 0 and "not up to date" in caplog.text
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_the_new_one(
+    apart: list[Settings], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one, other = map(files_of, apart)
+    assert isinstance(other, Copied)
+    write(one.work, run__log=b"old")
+    one.push(one.work)
+    read = other._index
+    indexes = iter([read(shared(apart[1], "trainings", TRAINING))])  # as it was a moment before
+    write(one.work, run__log=b"newer")
+    one.push(one.work)
+    monkeypatch.setattr(other, "_index", lambda store: next(indexes, None) or read(store))
+    assert other.read("run/log") == b"newer"
 
 
 # ---- Packs -----------------------------------------------------------------------------------------------------------
@@ -268,6 +306,35 @@ def test_rejections_at_the_same_moment_are_all_kept(
     assert rejected(listing.files_of(servers[1], job.request)) == {*keys}
     for database in databases:
         database.close()
+
+
+@pytest.mark.slow
+def test_a_run_that_is_stopped_gives_its_bucket_back(apart: list[Settings], tmp_path: Path) -> None:
+    pytest.importorskip("cv2")
+    from listing_pictures import jpeg, product
+
+    files = listing.files_of(apart[0], {"folder": LISTING})
+    names = [f"B{number}" for number in range(30)]
+    (tmp_path / "t.csv").write_text("\n".join(["sku,title", *(f"{name},brown bag" for name in names)]), "utf-8")
+    write(tmp_path / "photos", **dict.fromkeys([f"{name}.jpg" for name in names], jpeg(product(900, 0.6))))
+    words = ["listing", str(tmp_path / "t.csv"), "--channels=amazon-main", f"--out={files.shown('out')}"]
+    words += [f"--photos={tmp_path / 'photos'}", "--workers=1"]
+    command = [sys.executable, "-m", "packshot.server.child", str(os.getpid()), *words]
+    with (tmp_path / "log").open("wb") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+    try:
+        until = time.monotonic() + 60
+        while not files.has("out/B0/amazon-main/main-1.jpg"):
+            assert time.monotonic() < until and process.poll() is None, (tmp_path / "log").read_text("utf-8")
+            time.sleep(0.05)
+        assert files.has("out/.packshot/lock.json")
+        process.terminate()
+        process.wait(20)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    assert not files.has("out/.packshot/lock.json") and "Traceback" not in (tmp_path / "log").read_text("utf-8")
 
 
 def test_lines_that_a_killed_run_left_twice_count_once(servers: list[Settings]) -> None:

@@ -9,17 +9,25 @@ import signal
 import sys
 import threading
 import time
+from multiprocessing import active_children
 
 PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 0.3
 
 
 def main() -> None:
-    """Run the command in this process, as `packshot` would; SIGTERM ends it as Ctrl-C does, with its files in order."""
+    """Run the command in this process, as `packshot` would."""
     end_with(int(sys.argv[1]))
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGTERM, _stop)
     sys.argv = ["packshot", *sys.argv[2:]]
     runpy.run_module("packshot", run_name="__main__", alter_sys=True)
+
+
+def _stop(*_: object) -> None:
+    """At SIGTERM: as at Ctrl-C, so that what the command holds is given back; what its workers do is not waited for."""
+    for process in active_children():
+        process.kill()
+    raise KeyboardInterrupt
 
 
 def end_with(parent: int) -> None:
