@@ -124,6 +124,9 @@ def listing(
         Path | None, typer.Option(metavar="FILE", help="Make these pictures anew, with another seed.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Print counts and an estimate; write nothing.")] = False,
+    tell_every: Annotated[
+        float, typer.Option(metavar="SECONDS", min=0, help="Between two lines on how far it is, where no terminal is.")
+    ] = 30.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Make each product's pictures for each channel; exit 0 where all were made, 1 where some are missing.
@@ -151,7 +154,7 @@ def listing(
         _tell_plan(foreseen(job, workers=size, only_failures=only_failures, orders=orders), as_json)
         return
     tell_unchecked(current())
-    told, aside = _Told(), _tell_aside
+    told, aside = _Told(tell_every), _tell_aside
     with redirect_stdout(sys.stderr):  # what Ray says of its machines is no part of our answer
         tally = run(job, workforce=workforce, only_failures=only_failures, orders=orders, progress=told, tell=aside)
     _tell_run(job, tally, as_json)
@@ -166,12 +169,13 @@ def _tell_aside(line: str) -> None:
 class _Told:
     """Prints how far a run is: in place on a terminal, now and then elsewhere."""
 
-    def __init__(self) -> None:
+    def __init__(self, seconds: float) -> None:
         self.terminal, self.last = sys.stderr.isatty(), 0.0
+        self.seconds = 0.2 if self.terminal else seconds
 
     def __call__(self, tally: Tally) -> None:
         now, over = time.monotonic(), tally.made + tally.failed == tally.todo
-        if now - self.last < (0.2 if self.terminal else 30) and not over:
+        if now - self.last < self.seconds and not over:
             return
         self.last = now
         typer.echo(f"\r\x1b[K{tally.line()}" if self.terminal else tally.line(), err=True, nl=over or not self.terminal)

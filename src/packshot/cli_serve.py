@@ -22,7 +22,7 @@ def add_commands(app: typer.Typer) -> None:
 
 def serve(
     home: Annotated[
-        Path, typer.Option(help="Folder of pictures, jobs and the database.", envvar="PACKSHOT_HOME")
+        Path, typer.Option(help="Folder of pictures, listings, trainings and the database.", envvar="PACKSHOT_HOME")
     ] = Path("packshot-home"),
     host: Annotated[
         str,
@@ -35,7 +35,11 @@ def serve(
         str, typer.Option(help="SQLAlchemy URL; SQLite in --home if left out.", envvar="PACKSHOT_DATABASE")
     ] = "",
     assets: Annotated[
-        str, typer.Option(help="s3://bucket/folder for pictures, instead of --home.", envvar="PACKSHOT_ASSETS")
+        str,
+        typer.Option(
+            help="s3://bucket/folder instead of --home, for what several servers share: pictures, listings, trainings.",
+            envvar="PACKSHOT_ASSETS",
+        ),
     ] = "",
     workers: Annotated[
         int, typer.Option(help="Processes that draw and edit; 0 for one on each core.", envvar="PACKSHOT_WORKERS")

@@ -137,7 +137,7 @@ def test_what_cant_be_a_listing_is_refused_and_leaves_nothing(api: RunningServer
         answer = asked(api, *parts)
         assert (answer.status_code, said in answer.text) == (status, True), (parts, answer.text)
         assert answer.headers["content-type"] == "application/problem+json"
-    assert {*(api.home / "listings").glob("*")} == before
+    assert {*(api.home / "listings").glob("*")} == before and not [*(api.home / "work").glob("incoming-*")]
     assert api.http.post("/v1/listings", json={}).status_code == 415
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import time
-import zipfile
 from typing import Any
 
 import pytest
@@ -13,32 +12,15 @@ import pytest
 pytest.importorskip("torch")
 pytest.importorskip("cv2")
 
-from PIL import Image, ImageDraw
+from PIL import Image
 from server_calls import ended
 from servers import RunningServer
 from trained_packs import put_pack
+from training_catalogues import catalogue
 
 from packshot.generation import GenerationRequest, open_backend
 
 WISH = {"name": "our-shop", "recipe": "trial", "minutes": "0.1"}
-
-
-def catalogue(table: str = "shop/products.csv", **more: bytes) -> bytes:
-    buffer = io.BytesIO()
-    lines = ["file_name,title,category,colour"]
-    with zipfile.ZipFile(buffer, "w") as made:
-        for number in range(12):
-            picture = Image.new("RGB", (64, 64), "white")
-            box = (8, 4 + number % 5, 40 + number, 60 - number // 3)
-            ImageDraw.Draw(picture).ellipse(box, fill=(200, 30 + 15 * number, 30))
-            data = io.BytesIO()
-            picture.save(data, "PNG")
-            made.writestr(f"shop/{number}.png", data.getvalue())
-            lines.append(f"{number}.png,Thing {number},Watches,Red")
-        made.writestr(table, "\n".join(lines))
-        for name, content in more.items():
-            made.writestr(name, content)
-    return buffer.getvalue()
 
 
 def asked(api: RunningServer, data: bytes | None = None, **wish: Any) -> Any:

@@ -120,8 +120,11 @@ def test_the_compose_file_is_valid_and_keeps_to_itself(repository: Path) -> None
     plain = yaml.safe_load(text)["services"]
     ours = plain["packshot"]
     assert ours["read_only"] and ours["cap_drop"] == ["ALL"] and "no-new-privileges:true" in ours["security_opt"]
-    assert all(port.startswith("127.0.0.1:") for one in plain.values() for port in one.get("ports", ()))
+    assert all(port["host_ip"] == "127.0.0.1" for one in plain.values() for port in one.get("ports", ()))
     assert plain["database"]["networks"] == ["back"] == plain["storage"]["networks"]
+    (port,) = ours["ports"]
+    first, last = map(int, port["published"].split("-"))
+    assert last > first and port["target"] == 8333 and "container_name" not in ours  # --scale packshot=2
     assert {name for name in ours["environment"] if name.startswith("PACKSHOT_")} <= options("serve")[1]
     for one in plain.values():
         for name, value in one.get("environment", {}).items():
@@ -170,6 +173,29 @@ def test_pods_have_no_more_rights_than_they_need(repository: Path) -> None:
                 assert given <= read
                 arguments = [one for one in container.get("args", ()) if one.startswith("--")]
                 assert set(arguments) <= options("serve")[0]
+
+
+def test_replicas_share_nothing_but_the_database_and_the_bucket(repository: Path) -> None:
+    documents = [document for _, document in manifests(repository)]
+    text = "".join(path.read_text("utf-8") for path in (repository / "deploy").rglob("*.yaml"))
+    assert "PersistentVolumeClaim" not in text and "ReadWriteMany" not in text
+    (server,) = (one for one in documents if one["kind"] == "Deployment")
+    spec, pod = server["spec"], server["spec"]["template"]["spec"]
+    assert spec["replicas"] >= 2 and spec["strategy"]["type"] == "RollingUpdate"
+    assert all(volume.keys() == {"name", "emptyDir"} for volume in pod["volumes"])
+    (container,) = pod["containers"]
+    given = {one["name"]: one["valueFrom"]["secretKeyRef"] for one in container["env"] if "valueFrom" in one}
+    assert given["PACKSHOT_DATABASE"]["key"] == "database" and given["PACKSHOT_ASSETS"]["key"] == "assets"
+    (budget,) = (one for one in documents if one["kind"] == "PodDisruptionBudget")
+    assert budget["spec"]["minAvailable"] < spec["replicas"]
+    assert budget["spec"]["selector"] == spec["selector"]
+    commands = (repository / "docs" / "deploy.md").read_text(encoding="utf-8").replace("\\\n", " ")
+    for name in {one["name"] for one in given.values()}:  # whoever follows the document has every secret with every key
+        keys = {one["key"] for one in given.values() if one["name"] == name}
+        (made,) = re.findall(rf"^kubectl create secret generic {name} (.*)$", commands, re.MULTILINE)
+        assert keys <= set(re.findall(r"--from-literal=(\w+)=", made))
+    stopped = pod["terminationGracePeriodSeconds"] - container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    assert stopped > 10 + 10  # of open answers, then of workers
 
 
 def test_raycluster_has_what_kuberay_asks_for(repository: Path) -> None:

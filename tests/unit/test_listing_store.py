@@ -283,3 +283,48 @@ def test_patience_ends_and_bugs_are_no_trouble() -> None:
     assert time.monotonic() - began < 2
     with pytest.raises(TypeError):
         patiently(bug, 30.0)
+
+
+def test_files_of_this_machine_come_and_go_whole(store: Store, tmp_path: Path) -> None:
+    here, there = tmp_path / "here.bin", tmp_path / "there.bin"
+    here.write_bytes(b"y" * 300_000)
+    assert not store.has("a/b.bin") and not store.fetch("a/b.bin", there) and not there.exists()
+    store.put("a/b.bin", here)
+    store.put("a/b.bin", here)  # again, as after a lost answer
+    assert store.has("a/b.bin") and not store.has("a") and store.below("a").read("b.bin") == here.read_bytes()
+    assert store.fetch("a/b.bin", there) and there.read_bytes() == here.read_bytes()
+    assert store.below("a").fetch("b.bin", there)
+    here.unlink()
+    assert store.has("a/b.bin") and [*tmp_path.glob(".packshot*")] == []
+
+
+def test_clearing_takes_what_is_below_and_no_more(store: Store) -> None:
+    for number in range(5):
+        store.write(f"one/{number}/p.jpg", b"1")
+    store.write("one more/p.jpg", b"2")
+    store.below("one").clear()
+    store.below("one").clear()
+    assert not any(store.has(f"one/{number}/p.jpg") for number in range(5)) and store.has("one more/p.jpg")
+
+
+def test_a_stamp_tells_of_new_lines(store: Store) -> None:
+    stamps = [store.stamp(MANIFEST)]
+    with store.alone() as journal:
+        for number in range(3):
+            append(journal, MANIFEST, {"key": number})
+            stamps.append(store.stamp(MANIFEST))
+        assert store.stamp(MANIFEST) == stamps[-1]
+        rewrite(journal, MANIFEST, [{"key": "another one"}])
+        stamps.append(store.stamp(MANIFEST))
+    assert len(set(stamps)) == len(stamps)
+
+
+def test_forgotten_lines_are_gone_with_their_segments(store: Store) -> None:
+    with pytest.raises(ZeroDivisionError), store.alone() as journal:
+        rewrite(journal, "failures.jsonl", [{"key": 0}])
+        append(journal, "failures.jsonl", {"key": 1})
+        append(journal, MANIFEST, {"key": 2})
+        raise ZeroDivisionError
+    store.forget("failures.jsonl")
+    store.forget("failures.jsonl")
+    assert store.lines("failures.jsonl") == b"" and read_lines(store, MANIFEST) == [{"key": 2}]

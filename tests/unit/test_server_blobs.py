@@ -25,7 +25,7 @@ def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
         file_system.cache_clear()
         file_system("s3").mkdir("shop")
-        yield "s3://shop/assets"
+        yield "s3://shop/one/assets"
         file_system.cache_clear()
 
 
@@ -57,7 +57,7 @@ def test_a_lost_cache_costs_nothing(bucket: str, tmp_path: Path) -> None:
 def test_sweeping_leaves_what_assets_have(blobs: Blobs, tmp_path: Path) -> None:
     database = Database(f"sqlite:///{tmp_path / 'a.sqlite'}")
     database.migrate()
-    assets = Assets(database, tmp_path / "home", "" if blobs.store is None else blobs.store.url)
+    assets = Assets(database, tmp_path / "home", "" if blobs.store is None else blobs.store.url.removesuffix("/assets"))
     with database.write() as connection:
         kept = [assets.add(connection, NewAsset("upload", "a", "image/png", data)) for data in (b"a", b"b", b"a")]
     orphan = assets.store(b"nobody's")

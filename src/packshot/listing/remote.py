@@ -15,12 +15,13 @@ import mimetypes
 import os
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cache
+from pathlib import Path
 from typing import Any, TypeVar
 
 from packshot.errors import MissingExtraError, OutputError, first_line
@@ -42,6 +43,9 @@ FOLDED = 64
 
 _LEASE_PATIENCE_SECONDS = 20.0
 _AT_ONCE = 16
+_PART_BYTES, _PARTS_AT_ONCE = 16 << 20, 4
+"""Of large files: what one takes of memory while it is written."""
+
 _SEGMENTS = ".packshot/lines"
 _ACCEPTED = "a bucket that is there, and keys that may list and read in it, and write and delete below --out"
 _TYPES = {"webp": "image/webp", "jsonl": "application/jsonl"}
@@ -86,8 +90,17 @@ class RemoteStore:
 
     def write(self, name: str, data: bytes) -> None:
         """See `store.Store`."""
-        form = mimetypes.guess_type(name)[0] or _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
-        self._try(name, lambda files, path: files.pipe_file(path, data, ContentType=form))
+        self._try(name, lambda files, path: files.pipe_file(path, data, ContentType=media_type_of(name)))
+
+    def put(self, name: str, path: Path) -> None:
+        """See `store.Store`; large files in parts."""
+        form = media_type_of(name)
+        parts = {"chunksize": _PART_BYTES, "max_concurrency": _PARTS_AT_ONCE}
+        self._try(name, lambda files, target: files.put_file(str(path), target, ContentType=form, **parts))
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """See `store.Store`."""
+        return self._try(name, lambda files, source: _fetched(files, source, path))
 
     def create(self, name: str, data: bytes) -> bool:
         """Write a file that is not there yet; whether it wasn't, as surely as the store can tell."""
@@ -97,6 +110,28 @@ class RemoteStore:
         """See `store.Store`."""
         self._try(name, _removed)
 
+    def below(self, folder: str) -> RemoteStore:
+        """See `store.Store`."""
+        return replace(self, url=self.shown(folder))
+
+    def has(self, name: str) -> bool:
+        """See `store.Store`."""
+        return self.found(name) is not None
+
+    def found(self, name: str) -> Listed | None:
+        """What is known of a file; None where there is none.
+
+        Raises:
+            OutputError: the store cannot be read.
+        """
+        return self._try(name, _found)
+
+    def clear(self) -> None:
+        """See `store.Store`; a thousand files with one request."""
+        paths = [self.shown(name) for name in self.listed()]
+        if paths:
+            self._try("", lambda files, _: files.rm(paths))
+
     def intact(self, files: Sequence[Written]) -> set[Written]:
         """See `store.Store`; by the MD5 that S3 lists, and where it lists something else, by reading."""
         listed = self.listed()
@@ -105,6 +140,15 @@ class RemoteStore:
         rest = [file for file in there if file not in known]
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return known.union(file for file, same in zip(rest, pool.map(self._same, rest), strict=True) if same)
+
+    def stamp(self, name: str) -> Hashable:
+        """See `store.Store`."""
+        segments = tuple(sorted(self.listed(f"{_SEGMENTS}/{name}").items()))  # first, as `joined` reads
+        return segments, self.found(name)
+
+    def forget(self, name: str) -> None:
+        """See `store.Store`."""
+        self.remove_all([*self.segments(name), name])
 
     def lines(self, name: str) -> bytes:
         """See `store.Store`."""
@@ -272,6 +316,30 @@ def _listed(facts: Mapping[str, Any]) -> Listed:
     return Listed(int(facts["size"]), str(facts.get("ETag", "")).strip('"'), modified)
 
 
+def _found(files: Any, path: str) -> Listed | None:
+    try:
+        facts = files.info(path)
+    except FileNotFoundError as error:
+        if code_of(error) == "NoSuchBucket":
+            raise
+        return None
+    return _listed(facts) if facts["type"] == "file" else None
+
+
+def _fetched(files: Any, source: str, path: Path) -> bool:
+    temporary = path.parent / f".packshot-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    try:
+        files.get_file(source, str(temporary))
+        temporary.replace(path)
+    except FileNotFoundError as error:
+        if code_of(error) == "NoSuchBucket":
+            raise
+        return False
+    finally:
+        temporary.unlink(missing_ok=True)
+    return True
+
+
 def _content(files: Any, path: str) -> bytes | None:
     try:
         return bytes(files.cat_file(path))
@@ -302,6 +370,11 @@ def _removed(files: Any, path: str) -> None:
     except FileNotFoundError as error:
         if code_of(error) == "NoSuchBucket":
             raise
+
+
+def media_type_of(name: str) -> str:
+    """What a file is, by the ending of its name."""
+    return mimetypes.guess_type(name)[0] or _TYPES.get(name.rpartition(".")[2], "application/octet-stream")
 
 
 @cache

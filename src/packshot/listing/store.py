@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-from collections.abc import Iterator, Sequence
+import os
+import secrets
+import shutil
+from collections.abc import Hashable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,11 +91,56 @@ class Store(Protocol):
             OutputError: it stays.
         """
 
+    def below(self, folder: str) -> Store:
+        """The store of a folder in this one."""
+
+    def has(self, name: str) -> bool:
+        """Whether there is a file of that name.
+
+        Raises:
+            OutputError: the store cannot be read.
+        """
+
+    def put(self, name: str, path: Path) -> None:
+        """Write what a file of this machine holds, however large; that one is not changed any more.
+
+        Raises:
+            OutputError: as `write`.
+        """
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """Write a file, however large, to one of this machine, whole or not at all; whether there is such a file.
+
+        Raises:
+            OutputError: it cannot be read, or not be written there.
+        """
+
+    def clear(self) -> None:
+        """Remove all files, if there are any.
+
+        Raises:
+            OutputError: some stay.
+        """
+
     def intact(self, files: Sequence[Written]) -> set[Written]:
         """Those that are there as they were written.
 
         Raises:
             OutputError: the store cannot be read.
+        """
+
+    def stamp(self, name: str) -> Hashable:
+        """Another value whenever `lines` has changed, at a fraction of the cost of reading them.
+
+        Raises:
+            OutputError: the store cannot be read.
+        """
+
+    def forget(self, name: str) -> None:
+        """Remove a file of lines, with all that was added to it; only while no run holds the store.
+
+        Raises:
+            OutputError: it stays.
         """
 
     def lines(self, name: str) -> bytes:
@@ -176,9 +224,51 @@ class LocalStore:
         except OSError as error:
             raise OutputError(self.shown(name), error.strerror or "an error", "a file that can be removed") from None
 
+    def below(self, folder: str) -> LocalStore:
+        """See `Store`."""
+        return LocalStore(self.folder / folder)
+
+    def has(self, name: str) -> bool:
+        """See `Store`."""
+        return (self.folder / name).is_file()
+
+    def put(self, name: str, path: Path) -> None:
+        """See `Store`; a link where that can be."""
+        target = self.folder / name
+        self._make(target.parent)
+        _place(path, target, self.shown(name))
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """See `Store`; a link where that can be."""
+        if not self.has(name):
+            return False
+        _place(self.folder / name, path, str(path))
+        return True
+
+    def clear(self) -> None:
+        """See `Store`."""
+        try:
+            shutil.rmtree(self.folder)
+        except FileNotFoundError:
+            pass
+        except OSError as error:
+            raise OutputError(self.folder, error.strerror or "an error", "files that can be removed") from None
+
     def intact(self, files: Sequence[Written]) -> set[Written]:
         """See `Store`; reads every file."""
         return {file for file in files if self._digest(file.name) == file.sha256}
+
+    def stamp(self, name: str) -> Hashable:
+        """See `Store`."""
+        try:
+            known = (self.folder / name).stat()
+        except FileNotFoundError:
+            return None
+        return known.st_mtime_ns, known.st_size, known.st_ino
+
+    def forget(self, name: str) -> None:
+        """See `Store`."""
+        self.remove(name)
 
     def lines(self, name: str) -> bytes:
         """See `Store`."""
@@ -236,3 +326,18 @@ class _LocalJournal:
     def rewrite(self, name: str, lines: bytes) -> None:
         """See `Journal`."""
         self.store.write(name, lines)
+
+
+def _place(source: Path, target: Path, shown: str) -> None:
+    """A file under another name, by a temporary one beside it: linked, or copied where the file system can't link."""
+    temporary = target.parent / f".packshot-{os.getpid()}-{secrets.token_hex(4)}.tmp"
+    try:
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)
+        os.replace(temporary, target)
+    except OSError as error:
+        raise OutputError(shown, error.strerror or "an error", "files that can be written, with room") from None
+    finally:
+        temporary.unlink(missing_ok=True)  # also where both names were links to one file already

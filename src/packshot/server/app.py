@@ -45,6 +45,7 @@ from packshot.server.security.headers import SecurityHeaders
 from packshot.server.security.keys import Keys
 from packshot.server.security.openapi import described
 from packshot.server.settings import Settings
+from packshot.server.stock import Stock
 from packshot.server.supervisor import Supervisor
 from packshot.server.tasks.packs import use_own_packs
 from packshot.server.waiting import Watch
@@ -86,10 +87,12 @@ def create_app(settings: Settings) -> FastAPI:
         watch.start()
         supervisor.start()
         courier.start()
+        stock.start()
         try:
             yield
         finally:
             await watch.stop()
+            stock.stop()
             courier.stop()
             supervisor.stop()
             database.close()
@@ -98,7 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="packshot", version=__version__, description=DESCRIPTION, lifespan=lifespan, docs_url=None,
         redoc_url=None, form_limits={"max_files": FORM_PARTS, "max_fields": FORM_PARTS, "max_part_size": FIELD_BYTES},
     )  # fmt: skip
-    watch, courier = Watch(queue), Courier(settings, database, jobs.document_of)
+    watch, courier, stock = Watch(queue), Courier(settings, database, jobs.document_of), Stock(settings)
     app.state.services = Services(settings, database, queue, Assets(database, settings.home, settings.assets), watch)
     app.state.supervisor = supervisor
     app.state.registry = CollectorRegistry()

@@ -67,14 +67,15 @@ _FIELDS = tuple(assets.c[name] for name in Asset.__slots__)
 
 
 class Assets:
-    """Assets of one database, their contents below one folder or in one bucket.
+    """Assets of one database, their contents below `home` or in a folder of a bucket.
 
     Attributes:
         owner: whose assets `get`, `search`, `mark` and `delete` reach; None for everybody's.
     """
 
     def __init__(self, database: Database, home: Path, bucket: str = "") -> None:
-        self.database, self.blobs, self._previews = database, Blobs(home / "assets", bucket), home / "previews"
+        blobs = Blobs(home / "assets", f"{bucket.rstrip('/')}/assets" if bucket else "")
+        self.database, self.blobs, self._previews = database, blobs, home / "previews"
         self.owner: str | None = None
 
     def seen_by(self, owner: str | None) -> Assets:

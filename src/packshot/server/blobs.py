@@ -35,7 +35,7 @@ class Blobs:
 
     def __init__(self, folder: Path, url: str = "") -> None:
         self.folder = folder
-        store = open_store(url) if url else None
+        store = open_store(url, "--assets") if url else None
         self.store = store if isinstance(store, RemoteStore) else None
 
     def put(self, data: bytes) -> str:

@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from multiprocessing import active_children
 
 PR_SET_PDEATHSIG = 1
 _LOOK_SECONDS = 0.3
@@ -17,8 +18,16 @@ _LOOK_SECONDS = 0.3
 def main() -> None:
     """Run the command in this process, as `packshot` would."""
     end_with(int(sys.argv[1]))
+    signal.signal(signal.SIGTERM, _stop)
     sys.argv = ["packshot", *sys.argv[2:]]
     runpy.run_module("packshot", run_name="__main__", alter_sys=True)
+
+
+def _stop(*_: object) -> None:
+    """At SIGTERM: as at Ctrl-C, so that what the command holds is given back; what its workers do is not waited for."""
+    for process in active_children():
+        process.kill()
+    raise KeyboardInterrupt
 
 
 def end_with(parent: int) -> None:

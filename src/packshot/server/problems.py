@@ -12,7 +12,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
-from packshot.errors import InputError, MissingExtraError, PackshotError
+from packshot.errors import InputError, MissingExtraError, OutputError, PackshotError
 from packshot.phrases import names, with_chinese
 from packshot.server.logs import clean
 from packshot.server.queue import BusyError, ReusedKeyError
@@ -88,8 +88,9 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(PackshotError)
     async def refused(request: Request, error: PackshotError) -> JSONResponse:
-        code = "missing_extra" if isinstance(error, MissingExtraError) else "refused"
-        status = 503 if isinstance(error, MissingExtraError) else 415 if isinstance(error, InputError) else 422
+        ours = {MissingExtraError: "missing_extra", OutputError: "storage"}  # nothing that a client could mend
+        code = ours.get(type(error), "refused")
+        status = 503 if type(error) in ours else 415 if isinstance(error, InputError) else 422
         told = request.app.state.services.settings.told
         facts: dict[str, Any] = {name: told(getattr(error, name)) for name in ("where", "got", "accepted")}
         return answer(request, ProblemError(status, code, told(error), **facts))

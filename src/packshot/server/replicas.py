@@ -37,7 +37,7 @@ def deploy(settings: Settings, cluster: Cluster, environment: Mapping[str, str] 
     """Start the replicas, or bring running ones to another number; returns when all are healthy.
 
     Args:
-        settings: of each; `database` is PostgreSQL, and `home` or `assets` reach all machines.
+        settings: of each; `database` is PostgreSQL, and `assets`, or else `home`, reaches all machines.
         cluster: where.
         environment: variables for the replicas, such as keys of the store.
 

@@ -20,9 +20,10 @@ class Settings:
     """A server's settings; plain values, since worker processes get them too.
 
     Attributes:
-        home: folder of database, pictures, listings and trainings.
+        home: folder of database, pictures, listings and trainings, and of what this server alone needs.
         database: SQLAlchemy URL; empty for SQLite in `home`.
-        assets: URL of a bucket for pictures, which several machines share; empty for `home`.
+        assets: URL of a bucket's folder for what several servers share: pictures, listings, trainings, packs; empty
+            for `home`.
         host: address that the server listens on.
         port: of it; 0 for a free one.
         quick_workers: processes for what a person waits for: pictures, edits, checks.
@@ -97,8 +98,11 @@ class Settings:
         return self.quick_workers or cores()
 
     def told(self, text: object) -> str:
-        """What clients may read of a text that names files: nothing of where `home` is."""
-        return str(text).replace(f"{self.home}{os.sep}", "").replace(str(self.home), "the server's folder")
+        """What clients may read of a text that names files: nothing of where `home` and the bucket are."""
+        told = str(text)
+        for place in filter(None, (self.assets.rstrip("/"), str(self.home))):
+            told = told.replace(f"{place}/", "").replace(place, "the server's folder")
+        return told
 
     @property
     def slow_bytes(self) -> int:

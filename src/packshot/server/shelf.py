@@ -12,6 +12,7 @@ from sqlalchemy.engine import Connection
 
 from packshot.errors import RequestError
 from packshot.packs import available
+from packshot.server import stock
 from packshot.server.database import Database
 from packshot.server.problems import ProblemError, not_found
 from packshot.server.security.scopes import Principal
@@ -41,6 +42,7 @@ def remove(name: str, who: Principal, database: Database, settings: Settings) ->
     Raises:
         ProblemError: there is none, it is another's, or it is needed.
         RequestError: it was not trained here.
+        OutputError: the bucket cannot be written; the pack stays.
     """
     trained = packs.trained(settings.home)
     if name not in trained:
@@ -55,6 +57,7 @@ def remove(name: str, who: Principal, database: Database, settings: Settings) ->
     with database.write() as connection:
         database.one_at_a_time(connection, "submit")  # so that no job which names it is accepted meanwhile
         _insist_on_rest(connection, name, settings)
+        stock.withdraw(settings, name)
         _put_away(trained[name], settings.home)
     for folder in (settings.home / GONE).iterdir():  # with what an interrupted deletion has left
         shutil.rmtree(folder, ignore_errors=True)

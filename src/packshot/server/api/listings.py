@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
-import shutil
-import threading
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
-from pathlib import Path
+from pathlib import PurePosixPath
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from fastapi.responses import FileResponse, StreamingResponse
+from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
+from packshot.generation.parallel import in_order
 from packshot.listing.journal import FAILURES, MANIFEST, read_lines
+from packshot.listing.remote import RemoteStore, media_type_of
 from packshot.listing.store import LocalStore
 from packshot.phrases import names, with_chinese
 from packshot.server.api.bodies import Form, described, multipart, texts, validated
@@ -26,6 +27,7 @@ from packshot.server.ids import new_id
 from packshot.server.intake import keep_photos, keep_table
 from packshot.server.problems import ProblemError, documented, not_found
 from packshot.server.queue import Job
+from packshot.server.shared import asked, bring, incoming
 from packshot.server.tasks import listing
 from packshot.server.tasks.processes import LOG
 
@@ -34,7 +36,8 @@ FORM = Form(documents=("table", "photos"), many=("channels",))
 MOST_PHOTOS = 1_000
 """As files of their own; more come in a ZIP."""
 
-_rejecting = threading.Lock()
+Files = LocalStore | RemoteStore
+_FETCHED_AT_ONCE = 8
 Offset = Annotated[int, Query(ge=0, le=10_000_000)]
 Limit = Annotated[int, Query(ge=1, le=500)]
 HERE = documented(404)
@@ -134,34 +137,34 @@ async def make_listing(request: Request, server: Server, asking: Asking, respons
 
 def _accepted(server: Services, values: dict[str, Any], table: Any, photos: list[Any], asking: Asked
               ) -> tuple[Job, bool]:  # fmt: skip
-    """Keep the files in a folder of the listing's own, and accept the job; without a new job nothing is kept."""
+    """Keep the files where all servers see them, and accept the job; without a new job nothing is kept."""
     wanted = {**values, "folder": new_id("listing"), "photos": bool(photos)}
     listing.understood(wanted, server.settings)
-    folder = listing.folder_of(server.settings, wanted)
-    folder.mkdir(parents=True)
-    new = False
+    files, new = listing.files_of(server.settings, wanted), False
     try:
-        wanted["table"], digest = keep_table(table, folder, server.settings)
-        digests = keep_photos(photos, folder / listing.PHOTOS, server.settings)
+        with incoming(server.settings, wanted["folder"]) as folder:
+            wanted["table"], digest = keep_table(table, folder, server.settings)
+            digests = keep_photos(photos, folder / listing.PHOTOS, server.settings)
+            bring(folder, files)
         job, new = server.submit("listing", wanted, asking, {**values, "table": digest, "photos": digests})
     finally:
         if not new:
-            shutil.rmtree(folder, ignore_errors=True)
+            files.clear()
     return job, new
 
 
 @router.get("/{job_id}", summary="Read how far a listing is", responses=HERE)
 def read(job_id: str, server: Server) -> ListingOut:
     """Counts, and how the table was read."""
-    job, folder = _found(server, job_id)
-    failures = _lines(folder / listing.OUT / FAILURES)
+    job, files = _found(server, job_id)
+    failures = _lines(files, FAILURES)
     failed = sum("key" in row for row in failures)
-    made = len(_lines(folder / listing.OUT / MANIFEST))
+    made = len(_lines(files, MANIFEST))
     planned = int(job.result["total"]) if job.result else None
-    told = with_chinese({"lines": _told(folder)}, "lines")
+    told = with_chinese({"lines": _told(files)}, "lines")
     return ListingOut(
         job=shown(job), **told, channels=job.request["channels"], made=made, failed=failed,
-        lost=len(failures) - failed, rejected=len(listing.rejected(folder)),
+        lost=len(failures) - failed, rejected=len(listing.rejected(files)),
         planned=planned if planned is not None else round(job.total) or None,
     )  # fmt: skip
 
@@ -181,52 +184,55 @@ def pictures(
     sku: Annotated[str, Query(max_length=200)] = "", channel: Annotated[str, Query(max_length=80)] = "",
 ) -> PicturesOut:  # fmt: skip
     """Lines of the manifest, in the order in which they were made."""
-    _, folder = _found(server, job_id)
-    rows = _lines(folder / listing.OUT / MANIFEST)
+    _, files = _found(server, job_id)
+    rows = _lines(files, MANIFEST)
     rows = [row for row in rows if (not sku or row["sku"] == sku) and (not channel or row["channel"] == channel)]
-    gone = listing.rejected(folder)
+    gone = listing.rejected(files)
     page = [_picture(job_id, row, row["key"] in gone) for row in rows[offset : offset + limit]]
     return PicturesOut.model_validate({"pictures": page, "total": len(rows)})
 
 
-@router.get("/{job_id}/pictures/{key}", response_class=FileResponse, summary="Fetch a picture", responses=HERE)
-def content(job_id: str, key: str, server: Server) -> FileResponse:
+@router.get("/{job_id}/pictures/{key}", response_class=Response, summary="Fetch a picture", responses=HERE)
+def content(job_id: str, key: str, server: Server) -> Response:
     """As it was made."""
-    folder, row = _row(server, job_id, key)
-    return FileResponse(_inside(folder, str(row["name"])), headers={"ETag": f'"{row["sha256"]}"'})
+    files, row = _row(server, job_id, key)
+    data = _content(files, str(row["name"]))
+    if data is None:
+        raise not_found("picture")
+    return Response(data, media_type=media_type_of(str(row["name"])), headers={"ETag": f'"{row["sha256"]}"'})
 
 
 @router.get("/{job_id}/pictures/{key}/certificate", summary="Fetch a picture's certificate", responses=HERE)
 def certificate(job_id: str, key: str, server: Server) -> dict[str, Any]:
     """Of a picture that was edited."""
-    folder, row = _row(server, job_id, key)
-    if row.get("certificate") is None:
+    files, row = _row(server, job_id, key)
+    name = row.get("certificate")
+    data = None if name is None else _content(files, str(name))
+    if data is None:
         raise not_found("certificate")
-    document: dict[str, Any] = json.loads(_inside(folder, str(row["certificate"])).read_bytes())
+    document: dict[str, Any] = json.loads(data)
     return document
 
 
 @router.get("/{job_id}/failures", summary="List what was not made, and why", responses=HERE)
 def failures(job_id: str, server: Server, offset: Offset = 0, limit: Limit = 100) -> FailuresOut:
     """Rows, photos, pictures of sets, and pictures."""
-    _, folder = _found(server, job_id)
-    rows = _lines(folder / listing.OUT / FAILURES)
-    page = [
-        with_chinese({key: value for key, value in row.items() if key != "trace"}, "reason")
-        for row in rows[offset : offset + limit]
-    ]
+    _, files = _found(server, job_id)
+    rows = _failed(files)
+    page = [with_chinese(row, "reason") for row in rows[offset : offset + limit]]
     return FailuresOut(failures=page, total=len(rows))
 
 
 @router.post("/{job_id}/rejections", summary="Leave pictures out of the archive", responses=documented(400, 404))
 def reject(job_id: str, body: RejectionsIn, server: Server) -> RejectedOut:
     """Or, with `rejected` false, take them back into it."""
-    _, folder = _found(server, job_id)
-    unknown = set(body.keys) - {row["key"] for row in _lines(folder / listing.OUT / MANIFEST)}
+    job, files = _found(server, job_id)
+    unknown = set(body.keys) - {row["key"] for row in _lines(files, MANIFEST)}
     if unknown:
         raise not_found(f"picture: {sorted(unknown)[0]}")
-    with _rejecting:
-        return RejectedOut(rejected=len(listing.reject(folder, set(body.keys), wanted=not body.rejected)))
+    with server.database.write() as connection:  # a lock that all servers know
+        server.database.one_at_a_time(connection, f"reject {job.request['folder']}")
+        return RejectedOut(rejected=len(listing.reject(files, set(body.keys), wanted=not body.rejected)))
 
 
 @router.get(
@@ -235,59 +241,68 @@ def reject(job_id: str, body: RejectionsIn, server: Server) -> RejectedOut:
 )  # fmt: skip
 def archive(job_id: str, server: Server) -> StreamingResponse:
     """What is there and not rejected, with certificates, manifest and failures."""
-    _, folder = _found(server, job_id)
+    _, files = _found(server, job_id)
     headers = {"Content-Disposition": f'attachment; filename="{job_id}.zip"', "Cache-Control": "no-store"}
-    return StreamingResponse(packed(_files(folder)), media_type="application/zip", headers=headers)
+    return StreamingResponse(packed(_files(files)), media_type="application/zip", headers=headers)
 
 
 @router.delete("/{job_id}", status_code=204, summary="Delete a listing's files", responses=documented(404, 409))
 def delete(job_id: str, server: Server) -> None:
     """Table, photos and pictures; not while it runs."""
-    job, folder = _found(server, job_id)
+    job, files = _found(server, job_id)
     insist_on_end(job)
-    shutil.rmtree(folder, ignore_errors=True)
+    for folder in (listing.OUT, listing.PHOTOS):  # the table comes last: what is not deleted now can be again
+        files.below(folder).clear()
+    files.clear()
 
 
-def _files(folder: Path) -> Iterator[tuple[str, Path | bytes]]:
-    gone = listing.rejected(folder)
-    rows = [row for row in _lines(folder / listing.OUT / MANIFEST) if row["key"] not in gone]
-    for row in rows:
-        for name in (row["name"], row.get("certificate")):
-            if name is not None and (path := _inside(folder, str(name))).is_file():
-                yield str(name), path
+def _files(files: Files) -> Iterator[tuple[str, bytes]]:
+    """What is in an archive; some pictures are fetched ahead."""
+    gone = listing.rejected(files)
+    rows = [row for row in _lines(files, MANIFEST) if row["key"] not in gone]
+    names = [str(name) for row in rows for name in (row["name"], row.get("certificate")) if name is not None]
+    with ThreadPoolExecutor(_FETCHED_AT_ONCE) as pool:
+        for name, data in in_order(pool, lambda name: (name, _content(files, name)), names, 2 * _FETCHED_AT_ONCE):
+            if data is not None:
+                yield name, data
     yield MANIFEST, _text(rows)
-    yield FAILURES, _text(_lines(folder / listing.OUT / FAILURES))
+    yield FAILURES, _text(_failed(files))
+
+
+def _failed(files: Files) -> list[dict[str, Any]]:
+    """What was not made, without where the run's worker had the table, and where in our code a bug was."""
+    rows = [{key: value for key, value in row.items() if key != "trace"} for row in _lines(files, FAILURES)]
+    return [{**row, "file": PurePosixPath(row["file"]).name} if row.get("file") else row for row in rows]
 
 
 def _text(rows: list[dict[str, Any]]) -> bytes:
     return "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
 
 
-def _found(server: Services, job_id: str) -> tuple[Job, Path]:
+def _found(server: Services, job_id: str) -> tuple[Job, Files]:
     job = server.queue.get(job_id)
     if job is None or job.kind != "listing":
         raise not_found("listing")
-    folder = listing.folder_of(server.settings, job.request)
-    if not folder.is_dir():
+    files = asked(listing.files_of(server.settings, job.request))
+    if not files.has(str(job.request["table"])):
         raise not_found("listing: its files were deleted")
-    return job, folder
+    return job, files
 
 
-def _row(server: Services, job_id: str, key: str) -> tuple[Path, dict[str, Any]]:
-    _, folder = _found(server, job_id)
-    for row in _lines(folder / listing.OUT / MANIFEST):
+def _row(server: Services, job_id: str, key: str) -> tuple[Files, dict[str, Any]]:
+    _, files = _found(server, job_id)
+    for row in _lines(files, MANIFEST):
         if row["key"] == key:
-            return folder, row
+            return files, row
     raise not_found("picture")
 
 
-def _inside(folder: Path, name: str) -> Path:
-    """A file of the run; its manifest is ours, and yet nothing outside of the folder is ever sent."""
-    root = (folder / listing.OUT).resolve()
-    path = (root / name).resolve()
-    if not path.is_relative_to(root):
-        raise not_found("picture")
-    return path
+def _content(files: Files, name: str) -> bytes | None:
+    """A file of the run, if it is there; its manifest is ours, and yet nothing outside of the run is ever sent."""
+    path = PurePosixPath(name)
+    if path.is_absolute() or ".." in path.parts:
+        return None
+    return files.below(listing.OUT).read(name)
 
 
 def _picture(job_id: str, row: dict[str, Any], gone: bool) -> dict[str, Any]:
@@ -305,27 +320,20 @@ def _picture(job_id: str, row: dict[str, Any], gone: bool) -> dict[str, Any]:
     }
 
 
-def _told(folder: Path) -> list[str]:
-    """The lines on how the table was read, without this machine's folders; those of progress are not among them."""
-    path = folder / LOG
-    if not path.exists():
-        return []
-    with path.open("rb") as log:
-        text = log.read(20_000).decode(errors="replace")
-    lines = [line.replace(f"{folder}/", "").strip() for line in text.splitlines()]
+def _told(files: Files) -> list[str]:
+    """The lines on how the table was read, without where it lies; those of progress are not among them."""
+    lines = [line.strip() for line in (files.read(LOG) or b"").decode(errors="replace").splitlines()]
     first = next((number for number, line in enumerate(lines) if " of " in line and "pictures" in line), len(lines))
     return [line for line in lines[:first] if line][:40]
 
 
-def _lines(path: Path) -> list[dict[str, Any]]:
-    try:
-        known = path.stat()
-    except FileNotFoundError:
-        return []
-    return _read(path, known.st_mtime_ns, known.st_size, known.st_ino)
+def _lines(files: Files, name: str) -> list[dict[str, Any]]:
+    """Lines of a file of the run. One may stand twice where a run was killed, and counts once."""
+    out = files.below(listing.OUT)
+    return _read(out, name, out.stamp(name))
 
 
 @lru_cache(maxsize=8)
-def _read(path: Path, *_: int) -> list[dict[str, Any]]:
-    """Lines of a file as it is at that time; nobody changes them."""
-    return read_lines(LocalStore(path.parent), path.name)
+def _read(out: Files, name: str, _: Hashable) -> list[dict[str, Any]]:
+    """As it is at that time; nobody changes it."""
+    return list({row.get("key", number): row for number, row in enumerate(read_lines(out, name))}.values())

@@ -5,12 +5,9 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
-import shutil
-from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
-from fastapi.responses import FileResponse
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.datastructures import UploadFile
 
@@ -21,8 +18,10 @@ from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_en
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.ids import new_id
 from packshot.server.intake import keep_catalogue
+from packshot.server.kept import Kept
 from packshot.server.problems import documented, not_found
 from packshot.server.queue import Job
+from packshot.server.shared import incoming
 from packshot.server.tasks import training
 
 router = APIRouter(prefix="/v1/trainings", tags=["trainings"])
@@ -157,34 +156,34 @@ async def train(request: Request, server: Server, asking: Asking, response: Resp
 
 def _accepted(server: Services, values: dict[str, Any], catalogue: UploadFile | None, asking: Asked
               ) -> tuple[Job, bool]:  # fmt: skip
-    """Unpack the catalogue into a folder of the training's own, and accept the job; else nothing is kept."""
+    """Keep the catalogue where all servers see it, and accept the job; else nothing is kept."""
     if bool(values["source"]) is (catalogue is not None):
         got = "both" if catalogue is not None else "neither"
         raise RequestError("catalogue", f"{got} a catalogue and a source", "one of the two")
     wanted = {**values, "folder": new_id("training")}
     training.understood(wanted, server.settings)
-    folder = training.folder_of(server.settings, wanted)
-    folder.mkdir(parents=True)
-    new = False
+    files, new = training.files_of(server.settings, wanted), False
     try:
-        digest = keep_catalogue(catalogue, folder / training.CATALOGUE, server.settings) if catalogue else ""
+        with incoming(server.settings, wanted["folder"]) as folder:
+            digest = keep_catalogue(catalogue, folder / training.CATALOGUE, server.settings) if catalogue else ""
+            files.push(folder)
         job, new = server.submit("training", wanted, asking, {**values, "catalogue": digest})
     finally:
         if not new:
-            shutil.rmtree(folder, ignore_errors=True)
+            files.clear()
     return job, new
 
 
 @router.get("/{job_id}", summary="Read how far a training is", responses=HERE)
 def read(job_id: str, server: Server) -> TrainingOut:
     """Step, minutes, and what was made of the catalogue."""
-    job, folder = _found(server, job_id)
-    points = [point for point in training.curve(folder) if "learning_rate" in point]
+    job, files = _found(server, job_id)
+    points = [point for point in training.curve(files) if "learning_rate" in point]
     last = points[-1] if points else {}
     return TrainingOut(
         job=shown(job), name=job.request["name"], recipe=job.request["recipe"], minutes=job.request["minutes"],
-        step=last.get("step"), spent_minutes=last.get("minutes"), resumable=training.resumable(folder),
-        prepared=training.counts_of(folder) or None,
+        step=last.get("step"), spent_minutes=last.get("minutes"), resumable=training.resumable(files),
+        prepared=training.counts_of(files) or None,
     )  # fmt: skip
 
 
@@ -192,8 +191,8 @@ def read(job_id: str, server: Server) -> TrainingOut:
 def curve(job_id: str, server: Server, after: Annotated[int, Query(ge=-1, description="Of steps after this.")] = -1
           ) -> CurveOut:  # fmt: skip
     """Means of what was logged; of long trainings every n-th line."""
-    _, folder = _found(server, job_id)
-    points = [point for point in training.curve(folder) if point["step"] > after]
+    _, files = _found(server, job_id)
+    points = [point for point in training.curve(files) if point["step"] > after]
     names = list(dict.fromkeys(name for point in points for name in point))
     every = -(-len(points) // MOST_POINTS) or 1
     shared = ("step", "minutes", "learning_rate", "pictures_per_second")
@@ -203,21 +202,21 @@ def curve(job_id: str, server: Server, after: Annotated[int, Query(ge=-1, descri
 @router.get("/{job_id}/sheets", summary="List the sheets of a training", responses=HERE)
 def sheets(job_id: str, server: Server) -> SheetsOut:
     """Samples that it drew on its way."""
-    _, folder = _found(server, job_id)
-    names = sorted(path.name for path in (folder / training.RUN / training.SHEETS).glob("step-*.png"))
+    _, files = _found(server, job_id)
+    names = sorted(name.rpartition("/")[2] for name in files.names(f"{training.RUN}/{training.SHEETS}"))
     steps = [(name, found) for name in names if (found := _SHEET.fullmatch(name))]
     url = f"/v1/trainings/{job_id}/sheets"
     return SheetsOut(sheets=[SheetOut(name=name, step=int(found[1]), url=f"{url}/{name}") for name, found in steps])
 
 
-@router.get("/{job_id}/sheets/{name}", response_class=FileResponse, summary="Fetch a sheet", responses=HERE)
-def sheet(job_id: str, name: str, server: Server) -> FileResponse:
+@router.get("/{job_id}/sheets/{name}", response_class=Response, summary="Fetch a sheet", responses=HERE)
+def sheet(job_id: str, name: str, server: Server) -> Response:
     """A PNG."""
-    _, folder = _found(server, job_id)
-    path = folder / training.RUN / training.SHEETS / name
-    if not _SHEET.fullmatch(name) or not path.is_file():
+    _, files = _found(server, job_id)
+    data = files.read(f"{training.RUN}/{training.SHEETS}/{name}") if _SHEET.fullmatch(name) else None
+    if data is None:
         raise not_found("sheet")
-    return FileResponse(path, media_type="image/png")
+    return Response(data, media_type="image/png")
 
 
 @router.post("/{job_id}/resume", status_code=202, summary="Go on with a training",
@@ -238,16 +237,16 @@ def resume(
 @router.delete("/{job_id}", status_code=204, summary="Delete a training's files", responses=documented(404, 409))
 def delete(job_id: str, server: Server) -> None:
     """Catalogue, shards, checkpoints, sheets; the pack stays. Not while it runs."""
-    job, folder = _found(server, job_id)
+    job, files = _found(server, job_id)
     insist_on_end(job)
-    shutil.rmtree(folder, ignore_errors=True)
+    files.clear()
 
 
-def _found(server: Services, job_id: str) -> tuple[Job, Path]:
+def _found(server: Services, job_id: str) -> tuple[Job, Kept]:
     job = server.queue.get(job_id)
     if job is None or job.kind != "training":
         raise not_found("training")
-    folder = training.folder_of(server.settings, job.request)
-    if not folder.is_dir():
+    files = training.files_of(server.settings, job.request)
+    if not files.there():
         raise not_found("training: its files were deleted")
-    return job, folder
+    return job, files

@@ -15,6 +15,7 @@ from packshot.lexicon import SLOTS, lexicon
 from packshot.lexicon.colours import colour_entry
 from packshot.prompt import Prompt
 from packshot.provenance.generated import labelled
+from packshot.server import stock
 from packshot.server.assets import Assets, NewAsset
 from packshot.server.settings import Settings
 from packshot.server.tasks.interface import Context, Outcome, file_of
@@ -48,7 +49,7 @@ def understood(request: Mapping[str, Any], assets: Assets, settings: Settings) -
         raise RequestError("format", "jpg with a transparent background", "png or webp")
     if wish.count > MOST_PICTURES:
         raise RequestError("count", wish.count, f"1 to {MOST_PICTURES}; more in further requests, with other seeds")
-    prompt = _backend(settings.backend, request.get("pack") or settings.pack).check(wish)
+    prompt = _backend(settings.backend, _pack(request, settings)).check(wish)
     return prompt.as_dict() if isinstance(prompt, Prompt) else {}
 
 
@@ -57,7 +58,7 @@ def generate(request: Mapping[str, Any], context: Context) -> Outcome:
     settings = context.settings
     wish = _wish(request, context.assets)
     form = request.get("format", "png")
-    backend = _backend(settings.backend, request.get("pack") or settings.pack)
+    backend = _backend(settings.backend, _pack(request, settings))
     named = {"like": request.get("like", ""), "background": request.get("background", wish.background)}
     made: list[NewAsset] = []
     pictures: list[dict[str, Any]] = []
@@ -103,6 +104,13 @@ def _backend(name: str, pack: str) -> Backend:
 @lru_cache(maxsize=3)
 def _opened(name: str, pack: str, sha256: str) -> Backend:
     return open_backend(name, pack)
+
+
+def _pack(request: Mapping[str, Any], settings: Settings) -> str:
+    """The name of the pack to draw with, which is here now, if any server has it."""
+    name = plain_pack(request.get("pack") or settings.pack)
+    stock.bring(settings, name)
+    return name
 
 
 def _wish(request: Mapping[str, Any], assets: Assets) -> GenerationRequest:

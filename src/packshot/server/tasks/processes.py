@@ -50,15 +50,23 @@ class Command:
 
     Attributes:
         words: after `packshot`.
-        folder: of the job; paths below it are shortened in what is told.
+        folder: of the job's process, on this machine.
         patience_seconds: that it may take to end by itself when it is to stop; 0 to be killed at once.
         environment: further variables.
+        places: what else is shortened, as `folder` is, in what is told.
     """
 
     words: Sequence[str]
     folder: Path
     patience_seconds: float = 0.0
     environment: tuple[tuple[str, str], ...] = ()
+    places: tuple[str, ...] = ()
+
+    def told(self, line: str) -> str:
+        """What it says, without where its folders are."""
+        for place in (str(self.folder), *self.places):
+            line = line.replace(f"{place}/", "").replace(place, "the job's folder")
+        return line
 
 
 Look = Callable[[], tuple[float, float, str]]
@@ -155,7 +163,7 @@ def _last_line(log: Path, begin: int, status: int) -> str:
 
 def _refusal(command: Command, line: str) -> RequestError:
     """The command's own line, without this machine's folders."""
-    told = line.replace(f"{command.folder}{os.sep}", "").replace(str(command.folder), "the job's folder")
+    told = command.told(line)
     parts = _LINE.fullmatch(told)
     if parts is None:
         return RequestError(f"packshot {command.words[0]}", told, "a command that comes to its end")

@@ -7,16 +7,18 @@ import re
 import shutil
 import tomllib
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import dataclass, field
 from importlib import resources
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from packshot.errors import InputError, MissingExtraError, RequestError
+from packshot.listing.store import LocalStore
 from packshot.packs import available
+from packshot.server import stock
 from packshot.server.ids import is_id
+from packshot.server.kept import Kept, Sharing, kept
 from packshot.server.settings import Settings
 from packshot.server.tasks import packs
 from packshot.server.tasks.interface import Context, Outcome
@@ -73,12 +75,12 @@ def offers() -> dict[str, Offer]:
     return {name: Offer(name, **table) for name, table in tomllib.loads(text).items()}
 
 
-def folder_of(settings: Settings, request: Mapping[str, Any]) -> Path:
-    """Where a training's catalogue, shards and run lie."""
+def files_of(settings: Settings, request: Mapping[str, Any]) -> Kept:
+    """A training's catalogue, shards and run, as every server sees them."""
     identity = str(request["folder"])
     if not is_id(identity, "training"):
         raise RequestError("folder", f"'{identity[:80]}'", "training_…")
-    return settings.home / FOLDER / identity
+    return kept(settings, FOLDER, identity)
 
 
 def sources(settings: Settings) -> list[str]:
@@ -108,6 +110,7 @@ def understood(request: Mapping[str, Any], settings: Settings) -> None:
         raise RequestError("recipe", f"'{request['recipe'][:80]}'", ", ".join(known))
     if not _NAME.fullmatch(request["name"]):
         raise RequestError("name", f"'{request['name'][:80]}'", "letters a to z, digits and hyphens, at most 40")
+    stock.bring(settings, request["name"])
     if request["name"] in available():
         raise RequestError("name", f"'{request['name']}', a pack that is there", "a new name")
     if not 0 < request["minutes"] <= LONGEST_MINUTES:
@@ -121,20 +124,35 @@ def understood(request: Mapping[str, Any], settings: Settings) -> None:
 def train(request: Mapping[str, Any], context: Context) -> Outcome:
     """Prepare, train and export, going on with whatever of it is there."""
     insist_on_packages()
-    folder, offer = folder_of(context.settings, request), offers()[request["recipe"]]
-    if not folder.is_dir():
+    files = files_of(context.settings, request)
+    if not files.there():
         raise RequestError("training", "a folder that is gone", "a new training")
-    target = _target(request, context.settings)
+    context.progress(0, 1, "fetching what is there")
+    prepared = bool(files.names(SHARDS))
+    files.pull(lambda name: prepared and name.startswith(f"{CATALOGUE}/"))
+    with Sharing(files) as sharing:
+        return _trained(request, context, files.work, sharing)
+
+
+def _trained(request: Mapping[str, Any], context: Context, folder: Path, sharing: Sharing) -> Outcome:
+    offer, target = offers()[request["recipe"]], _target(request, context.settings)
     if not (folder / SHARDS / "dataset.json").exists():
         context.progress(0, 1, "preparing the catalogue")
         run(Command(_prepare(request, folder, offer, context.settings), folder), context, lambda: (0.01, 1, "prepare"))
-    run(Command(_train(request, folder, offer), folder, CHECKPOINT_SECONDS), context, lambda: how_far(folder, request))
+        sharing.push()
+
+    def look() -> tuple[float, float, str]:
+        sharing.now_and_then()
+        return how_far(folder, request)
+
+    run(Command(_train(request, folder, offer), folder, CHECKPOINT_SECONDS), context, look)
     (folder / "card.toml").write_text(_card(request, folder, offer), encoding="utf-8")
     _target(request, context.settings)
     words = ["export", str(folder / RUN), f"--card={folder / 'card.toml'}", f"--out={target}"]
     upscaler = [f"--upscaler={offer.upscaler}"]
     run(Command([*words, *upscaler], folder), context, lambda: (_TRAINING, 1, "export"))
-    points, counts = curve(folder), counts_of(folder)
+    stock.publish(context.settings, str(request["name"]))
+    points, counts = curve(LocalStore(folder)), counts_of(LocalStore(folder))
     last = points[-1] if points else {}
     return Outcome({
         "pack": request["name"], "kept": counts.get("kept"), "rows": counts.get("rows"), "step": last.get("step"),
@@ -145,6 +163,7 @@ def train(request: Mapping[str, Any], context: Context) -> Outcome:
 def _target(request: Mapping[str, Any], settings: Settings) -> Path:
     """Where the pack goes: a place that is free, or that this training has filled before."""
     target = settings.home / packs.FOLDER / str(request["name"])
+    stock.bring(settings, str(request["name"]))
     if target.exists() and packs.training_of(target) != request["folder"]:
         raise RequestError("name", f"'{request['name']}', a pack that is there by now", "a new training, another name")
     target.parent.mkdir(exist_ok=True)
@@ -164,25 +183,28 @@ def how_far(folder: Path, request: Mapping[str, Any]) -> tuple[float, float, str
     return round(_PREPARING + (_TRAINING - _PREPARING) * share, 4), 1, words
 
 
-def curve(folder: Path) -> list[dict[str, Any]]:
+class Files(Protocol):
+    """Those of a training, here or in the bucket."""
+
+    def read(self, name: str) -> bytes | None:
+        """One of them; None where there is none."""
+
+
+def curve(files: Files) -> list[dict[str, Any]]:
     """Lines of the training's log, in order; what a sheet has measured stands on lines of its own."""
-    with suppress(FileNotFoundError):
-        return [row for row in map(_row, (folder / RUN / LOG).read_bytes().split(b"\n")) if row is not None]
-    return []
+    lines = (files.read(f"{RUN}/{LOG}") or b"").split(b"\n")
+    return [row for row in map(_row, lines) if row is not None]
 
 
-def counts_of(folder: Path) -> dict[str, Any]:
+def counts_of(files: Files) -> dict[str, Any]:
     """Of the prepared catalogue; empty before that."""
-    try:
-        document = json.loads((folder / SHARDS / "dataset.json").read_bytes())
-    except FileNotFoundError:
-        return {}
+    document = json.loads(files.read(f"{SHARDS}/dataset.json") or b"{}")
     return dict(document.get("counts", {}))
 
 
-def resumable(folder: Path) -> bool:
+def resumable(files: Kept) -> bool:
     """Whether there is a checkpoint to go on from."""
-    return any((folder / RUN).glob("checkpoints/step-*"))
+    return bool(files.names(f"{RUN}/checkpoints"))
 
 
 def recipe_file(name: str) -> Path:
@@ -222,7 +244,7 @@ def _train(request: Mapping[str, Any], folder: Path, offer: Offer) -> list[str]:
 
 def _card(request: Mapping[str, Any], folder: Path, offer: Offer) -> str:
     """The card of the pack; a JSON text is a TOML text but for DEL."""
-    counts = counts_of(folder)
+    counts = counts_of(LocalStore(folder))
     summary = f"{offer.title}; {counts.get('kept', '?')} pictures, {request['minutes']:g} minutes"
     rows = {
         "name": request["name"], "version": "1", "summary": summary,

@@ -409,6 +409,7 @@ export default {
   "problem.default_pack": "The server draws with this model unless another is chosen, so it stays",
   "problem.in_use": "Work that has not ended yet needs this model. Wait for its end, or stop it first",
   "problem.missing_extra": "{detail}",
+  "problem.storage": "The server cannot reach its files just now: {detail}",
   "problem.not_found": "It is not there any more",
   "problem.refused": "{where}: got {got}; accepted: {accepted}",
   "problem.refused.like": "Got {got}. Take a photo of one product on plain white.",

@@ -409,6 +409,7 @@ export default {
   "problem.default_pack": "这是服务器默认使用的模型，不能删除",
   "problem.in_use": "还有任务要用这个模型，请等任务结束或先停止任务",
   "problem.missing_extra": "缺少组件：{detail}",
+  "problem.storage": "服务器暂时无法读写文件：{detail}",
   "problem.not_found": "已经不存在了",
   "problem.refused": "{where}：收到 {got}；要求：{accepted}",
   "problem.refused.like": "收到：{got}。请用纯白背景上单件商品的照片。",
