@@ -80,6 +80,27 @@ def test_packs_are_told_and_draw(browser: Browser, server: RunningServer) -> Non
         expect(page.get_by_label("Model", exact=True)).to_have_value("base")
 
 
+def test_a_prompt_means_what_the_chosen_pack_has_learned(browser: Browser, server: RunningServer) -> None:
+    kettle = {"key": "kettle", "en": ["kettle"], "zh": ["水壶"], "value": 47}
+    put_pack(server.home, "kettles", generation={"categories": ["watch", "kettle"], "kinds": [kettle]})
+    with studio(browser, server, allowed=("422",)) as here:
+        page = here.open("models")
+        card = page.get_by_role("article", name="kettles")
+        card.get_by_text("Card").click()
+        expect(card).to_contain_text("watch, kettle")
+        page.get_by_role("button", name="中文").click()
+        expect(card).to_contain_text("手表、水壶")
+        page.get_by_role("button", name="English").click()
+        card.get_by_role("button", name="Draw with it").click()
+        page.locator("#prompt").fill("red kettle")
+        kind = page.locator("[data-slot=category] select")
+        expect(kind).to_have_value("kettle")
+        page.locator("[data-slot=colour0] select").select_option("navy_blue")
+        expect(page.locator("#prompt")).to_have_value("navy blue kettle")
+        page.get_by_role("combobox", name="Model", exact=True).select_option("base")
+        expect(page.locator(".understood")).to_contain_text("not used: kettle")
+
+
 @pytest.mark.parametrize("language", ["en", "zh"])
 def test_a_trained_pack_is_deleted_after_a_question(browser: Browser, server: RunningServer, language: str) -> None:
     delete, cancel, needed, gone, model = {
@@ -127,22 +148,32 @@ def test_a_catalogue_is_sent_watched_stopped_and_resumed(
     browser: Browser, server: RunningServer, language: str
 ) -> None:
     said = {
-        "en": ("Name", "Minutes", "Start training", "Stop", "Curve", "step 200", "stopped", "Step of the sheet"),
-        "zh": ("名称", "分钟", "开始训练", "停止", "曲线", "第 200 步", "已停止", "样图的步数"),
-    }[language]
-    name, minutes, start, stop, curve, step, stopped, sheet = said
+        "en": ("Name", "Minutes", "Start training", "Stop", "Curve", "step 200", "stopped", "Step of the sheet",
+               "Your own kinds of product"),
+        "zh": ("名称", "分钟", "开始训练", "停止", "曲线", "第 200 步", "已停止", "样图的步数", "自有商品类型"),
+    }[language]  # fmt: skip
+    name, minutes, start, stop, curve, step, stopped, sheet, kinds = said
     table = "file_name,title\n" + "".join(f"{n}.png,red handbag {n}\n" for n in range(3))
     files = [{"name": "metadata.csv", "mimeType": "text/csv", "buffer": table.encode()}]
     for n in range(3):
         files.append({"name": f"{n}.png", "mimeType": "image/png", "buffer": photo_bytes(colour=f"#a01c{n}c")})
-    with studio(browser, server, language=language) as here:
+    with studio(browser, server, language=language, allowed=("415",)) as here:
         page = here.open("models")
         page.get_by_label(name, exact=True).fill(f"our-shop-{language}")
         page.get_by_label(minutes, exact=True).first.fill("1")
-        page.locator(".models input[type=file]").set_input_files(files)  # type: ignore[arg-type]
+        page.locator(".models input[type=file]").first.set_input_files(files)  # type: ignore[arg-type]
+        page.locator("summary", has_text=kinds).click()
+        with page.expect_download() as example:
+            page.get_by_role("link", name={"en": "Example file", "zh": "示例文件"}[language]).click()
+        own = page.get_by_label(kinds, exact=True)
+        own.set_input_files({"name": "kinds.toml", "mimeType": "", "buffer": b'[kettle]\nen = ["kettle"]'})
+        page.get_by_role("button", name=start).click()
+        expect(page.locator("details", has=own).locator(".fault")).to_contain_text("[kettle]")
+        own.set_input_files(example.value.path())
         page.get_by_role("button", name=start).click()
         expect(page.locator(".opened h2")).to_have_text(f"our-shop-{language}", timeout=30_000)
         job = server.http.get("/v1/jobs?kind=training&limit=1").json()["jobs"][0]
+        assert job["request"]["kinds"] == ["kettle", "phone_case"]
         folder = server.home / "trainings" / job["request"]["folder"]
         assert sorted(path.name for path in folder.rglob("*.png"))[:3] == ["0.png", "1.png", "2.png"]
         _as_if_it_ran(folder)

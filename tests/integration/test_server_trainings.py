@@ -15,16 +15,18 @@ pytest.importorskip("cv2")
 from PIL import Image
 from server_calls import ended
 from servers import RunningServer
+from shop_catalogues import KINDS, catalogue
 from trained_packs import put_pack
-from training_catalogues import catalogue
 
 from packshot.generation import GenerationRequest, open_backend
 
 WISH = {"name": "our-shop", "recipe": "trial", "minutes": "0.1"}
 
 
-def asked(api: RunningServer, data: bytes | None = None, **wish: Any) -> Any:
+def asked(api: RunningServer, data: bytes | None = None, kinds: bytes | None = None, **wish: Any) -> Any:
     files = {} if data is None else {"catalogue": ("shop.zip", data)}
+    if kinds is not None:
+        files["kinds"] = ("kinds.toml", kinds)
     return api.http.post("/v1/trainings", data={**WISH, **wish}, files=files or {"x": (None, "")})
 
 
@@ -129,4 +131,34 @@ def test_what_cant_be_trained_is_refused_and_leaves_nothing(api: RunningServer) 
     ):
         answer = asked(api, data, **{"name": "refused", **wish})
         assert (answer.status_code, said in answer.text) == (status, True), (wish, answer.text)
+    refused = {"minutes": "0.1", "name": "refused"}
+    for kinds, status, said in (
+        (b"kettle", 415, "kinds: got "),
+        (KINDS.encode("utf-16"), 415, "UTF-8"),
+        (b"a = " + b"[" * 5_000, 415, "kinds: got "),
+        (b"# nothing", 415, "no kind"),
+        (b'[kettle]\nen = ["kettle"]', 415, "kinds: [kettle]: got no words in 'zh'"),
+        ('[kettle]\nen = ["handbag"]\nzh = ["水壶"]'.encode(), 415, "a word for handbag already"),
+        ("\n".join(f'[k{n}]\nen = ["k{n}"]\nzh = ["壶{n}"]' for n in range(40)).encode(), 415, "so many at most"),
+        (b"#" * 64_001, 413, "64 kB"),
+    ):
+        answer = asked(api, good, kinds, **refused)
+        assert (answer.status_code, said in answer.text) == (status, True), answer.text
+    two = [("catalogue", ("shop.zip", good)), ("catalogue", ("shop.zip", good))]
+    for files, said in ((two, "several files"), ([("kind", ("kinds.toml", KINDS))], "catalogue, kinds")):
+        answer = api.http.post("/v1/trainings", data={**WISH, **refused}, files=files)
+        assert (answer.status_code, said in answer.text) == (422, True), answer.text
     assert {*(api.home / "trainings").glob("*")} == before
+
+
+def test_other_kinds_are_another_request(api: RunningServer) -> None:
+    headers, good = {"Idempotency-Key": "kinds-1"}, catalogue(categories=("Kettles & Pots", "phone case"))
+    with api.halted():
+        first, again, other = (
+            api.http.post("/v1/trainings", data={**WISH, "name": "idempotent"}, headers=headers,
+                          files={"catalogue": ("shop.zip", good), "kinds": ("kinds.toml", kinds.encode())})
+            for kinds in (KINDS, KINDS, KINDS + "# more")
+        )  # fmt: skip
+        api.http.post(f"/v1/jobs/{first.json()['id']}/cancel")
+    assert first.json()["id"] == again.json()["id"] and first.json()["request"]["kinds"] == ["kettle", "phone_case"]
+    assert other.json()["code"] == "idempotency_key_reused"

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +18,14 @@ from starlette.testclient import TestClient
 from trained_packs import put_pack
 
 from packshot.errors import RequestError
+from packshot.lexicon import lexicon
+from packshot.lexicon.kinds import only_kinds, parse_kinds
 from packshot.packs import SEARCH_VARIABLE, available
 from packshot.server.ids import new_id
 from packshot.server.queue import NewJob, Room
-from packshot.server.tasks import training
+from packshot.server.tasks import generate, training
 
-WISH = {"recipe": "trial", "minutes": 1.0, "source": "", "overrides": {}, "note": "", "licence": ""}
+WISH = {"recipe": "trial", "minutes": 1.0, "kinds": [], "source": "", "overrides": {}, "note": "", "licence": ""}
 
 
 @pytest.fixture
@@ -132,6 +136,49 @@ def test_a_name_is_free_afterwards_and_the_old_training_does_not_take_it_back(gu
     with pytest.raises(RequestError, match="a pack that is there by now"):
         training.train({**request, "folder": old}, context(home))
     assert (home / "packs" / "our-shop" / "pack.json").is_file()
+
+
+KETTLE = {"key": "kettle", "en": ["kettle"], "zh": ["水壶"], "value": 47}
+POT = {"key": "kettle", "en": ["tea pot"], "zh": ["茶壶"], "value": 46}
+
+
+def test_kinds_of_one_name_mean_in_each_pack_what_it_has_learned(guarded: Guarded) -> None:
+    """Whichever of them was used before."""
+    for name, kind in (("kettles", KETTLE), ("pots", POT)):
+        card = {"categories": ["kettle", "watch"], "kinds": [kind], "guidance": 1.0}
+        put_pack(guarded.settings.home, name, generation=card)
+    admin = guarded.client("admin")
+
+    def kind_of(prompt: str, pack: str) -> Any:
+        return admin.post("/v1/understand", json={"prompt": prompt, "pack": pack}).json().get("category")
+
+    for _ in range(2):
+        for pack, prompt, other in (("kettles", "红色水壶", "red tea pot"), ("pots", "red tea pot", "红色水壶")):
+            assert (kind_of(prompt, pack), kind_of(other, pack), kind_of(prompt, "")) == ("kettle", None, None)
+            settings = replace(guarded.settings, backend="embedded")
+            services = guarded.app.state.services
+            understood = generate.understood({"prompt": prompt, "pack": pack}, services.assets, settings)
+            assert understood["category"] == "kettle"
+            with pytest.raises(RequestError, match="prompt"):
+                generate.understood({"prompt": prompt}, services.assets, settings)
+    change = {"slot": "colour", "value": "black"}
+    words = admin.post("/v1/reword", json={"prompt": "red tea pot", "pack": "pots", "change": change}).json()
+    assert words["prompt"] == "black tea pot"
+    rows = admin.get("/v1/vocabulary", params={"pack": "pots"}).json()["slots"]["category"]
+    assert rows[-1] == {"key": "kettle", "en": "tea pot", "zh": "茶壶", "drawn": True}
+    assert "kettle" not in {row["key"] for row in admin.get("/v1/vocabulary").json()["slots"]["category"]}
+    (listed,) = (pack for pack in admin.get("/v1/packs").json()["packs"] if pack["name"] == "pots")
+    assert listed["kinds"] == [
+        {"key": "kettle", "en": "tea pot", "zh": "茶壶", "own": True},
+        {"key": "watch", "en": "watch", "zh": "手表", "own": False},
+    ]
+    assert lexicon().own == frozenset()
+
+
+def test_the_pages_example_of_kinds_is_one() -> None:
+    rows = parse_kinds(resources.files("packshot.server").joinpath("page/kinds-example.toml").read_bytes(), "example")
+    with only_kinds(rows, "example"):
+        assert lexicon().own == {"kettle", "phone_case"}
 
 
 def test_a_pack_that_is_being_written_is_none_yet(guarded: Guarded) -> None:

@@ -12,7 +12,18 @@ a request and a stream of lines.
 
 from packshot.client.calls import ClientError, JobFailedError, ServerError
 from packshot.client.client import Client
-from packshot.client.results import Asset, Job, Pack, Page
+from packshot.client.results import Asset, Job, Kind, Pack, Page
 from packshot.client.signing import check_signature
 
-__all__ = ["Asset", "Client", "ClientError", "Job", "JobFailedError", "Pack", "Page", "ServerError", "check_signature"]
+__all__ = [
+    "Asset",
+    "Client",
+    "ClientError",
+    "Job",
+    "JobFailedError",
+    "Kind",
+    "Pack",
+    "Page",
+    "ServerError",
+    "check_signature",
+]

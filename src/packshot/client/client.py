@@ -97,11 +97,15 @@ class Client:
         return self._waited(Job.of(self._sent("/v1/listings", headers, fields=fields, files=files), self), wait)
 
     def train(self, name: str, *, minutes: float, catalogue: str | Path | None = None, source: str = "",
-              wait: bool = False, webhook: str = "", **wishes: Any) -> Job:  # fmt: skip
-        """Train a pack on a catalogue, a ZIP, or on a folder that the operator lends; errors as of `generate`."""
+              kinds: File | None = None, wait: bool = False, webhook: str = "", **wishes: Any) -> Job:  # fmt: skip
+        """Train a pack on a catalogue, a ZIP, or on a folder that the operator lends; errors as of `generate`.
+
+        `kinds` is a TOML file of kinds of product of one's own.
+        """
         fields = [("name", name), ("minutes", _text(minutes)), ("source", source)]
         fields += [(key, _text(value)) for key, value in wishes.items()]
-        files = [] if catalogue is None else [("catalogue", *content_of(catalogue))]
+        given: list[tuple[str, File | None]] = [("catalogue", catalogue), ("kinds", kinds)]
+        files = [(field, *content_of(file)) for field, file in given if file is not None]
         headers = self._headers(False, webhook)
         return self._waited(Job.of(self._sent("/v1/trainings", headers, fields=fields, files=files), self), wait)
 
@@ -232,9 +236,10 @@ class Client:
         """Operations with their parameters."""
         return list(self._calls.ask("GET", "/v1/operations").json()["operations"])
 
-    def understand(self, prompt: str) -> dict[str, Any]:
-        """How a prompt is understood."""
-        document: dict[str, Any] = self._calls.ask("POST", "/v1/understand", document={"prompt": prompt}).json()
+    def understand(self, prompt: str, *, pack: str = "") -> dict[str, Any]:
+        """How a prompt is understood, where a pack with kinds of product of its own is to draw it."""
+        wanted = {"prompt": prompt, "pack": pack}
+        document: dict[str, Any] = self._calls.ask("POST", "/v1/understand", document=wanted).json()
         return document
 
     # ---- Inside -------------------------------------------------------------------------------------------------

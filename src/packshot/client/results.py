@@ -105,6 +105,23 @@ class Job:
 
 
 @dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of product that a pack draws.
+
+    Attributes:
+        key: as prompts that were understood name it.
+        en: the first English word for it.
+        zh: the first Chinese one.
+        own: whether it is none of those that ship, but the shop's own.
+    """
+
+    key: str
+    en: str
+    zh: str
+    own: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Pack:
     """A model pack of the server's.
 
@@ -116,6 +133,7 @@ class Pack:
         licence: of it.
         training_data: in words, or a table.
         quality: what was measured of it.
+        kinds: of product, that it draws.
         sha256: of its manifest, which pins all its files.
         removable: whether this client's key may delete it.
     """
@@ -127,6 +145,7 @@ class Pack:
     licence: str
     training_data: Any
     quality: Mapping[str, Any]
+    kinds: Sequence[Kind]
     sha256: str
     removable: bool
     _client: Client = field(repr=False, compare=False)
@@ -135,7 +154,8 @@ class Pack:
     def of(cls, document: Mapping[str, Any], client: Client) -> Pack:
         """From the server's document."""
         values = {one.name: document[one.name] for one in fields(cls) if not one.name.startswith("_")}
-        return cls(**values, _client=client)
+        kinds = [Kind(**row) for row in document["kinds"]]
+        return cls(**{**values, "kinds": kinds}, _client=client)
 
     def delete(self) -> None:
         """Delete it, where it was trained on the server."""

@@ -7,9 +7,11 @@ a slot, a colour, a modifier of colours, or one of the roles of `other.toml`.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -115,20 +117,36 @@ class Lexicon:
     own: frozenset[str]
 
 
-_own: dict[str, tuple[Entry, int]] = {}
+_of_process: dict[str, tuple[Entry, int]] = {}
+_of_block: ContextVar[dict[str, tuple[Entry, int]] | None] = ContextVar("own kinds of a block", default=None)
 
 
 def own_kinds() -> Mapping[str, tuple[Entry, int]]:
     """Kinds that were added to those that ship, with their values; see `packshot.lexicon.kinds`."""
-    return _own
+    return _added()
 
 
 def set_own_kinds(kinds: Mapping[str, tuple[Entry, int]]) -> None:
-    """Make these the added kinds of this process; only `packshot.lexicon.kinds` and tests have reason to."""
-    if dict(kinds) != _own:
-        _own.clear()
-        _own.update(kinds)
-        lexicon.cache_clear()
+    """Make these the added kinds of this process or block; only `packshot.lexicon.kinds` and tests have reason to."""
+    added = _added()
+    if dict(kinds) != added:
+        added.clear()
+        added.update(kinds)
+
+
+@contextmanager
+def kinds_apart() -> Iterator[None]:
+    """In this block, on this thread, only those kinds are added that the block adds, and for no longer."""
+    token = _of_block.set({})
+    try:
+        yield
+    finally:
+        _of_block.reset(token)
+
+
+def _added() -> dict[str, tuple[Entry, int]]:
+    block = _of_block.get()
+    return _of_process if block is None else block
 
 
 @cache
@@ -137,14 +155,18 @@ def shipped_categories() -> Mapping[str, Entry]:
     return {key: _entry(key, row) for key, row in _table("category").items()}
 
 
-@cache
 def lexicon() -> Lexicon:
     """The tables that ship with this version and the kinds added to them, read at the first call."""
+    return _lexicon(tuple(_added().values()))
+
+
+@lru_cache(maxsize=8)
+def _lexicon(own_kinds: tuple[tuple[Entry, int], ...]) -> Lexicon:
     attributes, other, colour = _table("attributes"), _table("other"), _table("colour")
     slots = {slot: {key: _entry(key, row) for key, row in attributes[slot].items()} for slot in SLOTS[1:]}
-    slots = {"category": {**shipped_categories(), **{key: entry for key, (entry, _) in _own.items()}}, **slots}
+    slots = {"category": {**shipped_categories(), **{entry.key: entry for entry, _ in own_kinds}}, **slots}
     values = {slot: {key: place for place, key in enumerate(entries, 1)} for slot, entries in slots.items()}
-    values["category"].update({key: value for key, (_, value) in _own.items()})
+    values["category"].update({entry.key: value for entry, value in own_kinds})
     modifiers = colour.pop("modifier")
     colours = {key: _entry(key, row) for key, row in colour.items()}
     terms: dict[tuple[str, ...], tuple[Meaning, ...]] = {}
@@ -158,7 +180,7 @@ def lexicon() -> Lexicon:
         _add(terms, Meaning("modifier", key), (*row["en"], *row["zh"]))
     for role in _OTHER_ROLES:
         _add(terms, Meaning(role, ""), (*other[role]["en"], *other[role]["zh"]))
-    for own, _ in _own.values():
+    for own, _ in own_kinds:
         terms.update({forms(word): (Meaning("category", own.key),) for word in (*own.en, *own.zh)})
     return Lexicon(
         slots=slots,
@@ -169,7 +191,7 @@ def lexicon() -> Lexicon:
         longest=max(map(len, terms)),
         decoys=(*other["decoy"]["en"], *other["decoy"]["zh"]),
         values=values,
-        own=frozenset(_own),
+        own=frozenset(entry.key for entry, _ in own_kinds),
     )
 
 

@@ -13,7 +13,8 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -31,22 +32,33 @@ def read_kinds(path: Path) -> list[dict[str, Any]]:
         InputError: it cannot be read, or a kind is not as the module's docstring says.
     """
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return parse_kinds(path.read_bytes(), str(path))
     except OSError as error:
         raise InputError(path, error.strerror or "an unreadable file", "a TOML file of kinds") from None
-    except ValueError as error:
-        raise InputError(path, str(error), "a TOML file of kinds") from None
+
+
+def parse_kinds(content: bytes, place: str) -> list[dict[str, Any]]:
+    """The same of such a file's content, which may have a byte order mark.
+
+    Args:
+        content: of the file.
+        place: it comes from, for messages.
+    """
+    try:
+        written = tomllib.loads(content.decode("utf-8-sig"))
+    except (ValueError, RecursionError) as error:
+        raise InputError(place, " ".join(str(error).split())[:200], "a TOML file of kinds, in UTF-8") from None
     rows = []
-    for key, table in content.items():
-        where = f"{path}: [{key}]"
+    for key, table in written.items():
+        where = f"{place}: [{key[:80]}]"
         if not isinstance(table, dict):
-            raise InputError(f"{path}: {key}", "a value outside a table", "tables such as [kettle]")
+            raise InputError(f"{place}: {key[:80]}", "a value outside a table", "tables such as [kettle]")
         if unknown := sorted(table.keys() - _KEYS):
-            raise InputError(where, f"'{unknown[0]}'", ", ".join(sorted(_KEYS)))
+            raise InputError(where, f"'{unknown[0][:80]}'", ", ".join(sorted(_KEYS)))
         rows.append({"key": key, **{name: table[name] for name in ("en", "zh", "names") if name in table}})
         _checked(rows[-1], where)
     if not rows:
-        raise InputError(path, "no kind", "tables such as [kettle]")
+        raise InputError(place, "no kind", "tables such as [kettle]")
     return rows
 
 
@@ -73,6 +85,18 @@ def install_kinds(rows: Iterable[Mapping[str, Any]], where: str) -> None:
         _refuse_shipped(entry, where)
         added[entry.key] = entry, value
     tables.set_own_kinds(added)
+
+
+@contextmanager
+def only_kinds(rows: Iterable[Mapping[str, Any]], where: str) -> Iterator[None]:
+    """In this block, on this thread, these and no others are added to the kinds that ship.
+
+    For programs that serve several packs, whose kinds may have the same names. Arguments and errors are those of
+    `install_kinds`.
+    """
+    with tables.kinds_apart():
+        install_kinds(rows, where)
+        yield
 
 
 def own_kinds_as_rows(keys: Iterable[str] | None = None) -> list[dict[str, Any]]:

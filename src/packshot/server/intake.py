@@ -11,12 +11,14 @@ from starlette.datastructures import UploadFile
 
 from packshot.catalogue.files import PICTURE_ENDINGS
 from packshot.errors import InputError
+from packshot.lexicon.kinds import only_kinds, parse_kinds
 from packshot.server.archives import MOST_FILES, Limits, is_zip, unpack, weigh
 from packshot.server.problems import ProblemError
 from packshot.server.settings import Settings
 
 TABLES = (".csv", ".tsv", ".txt", ".xlsx", ".jsonl", ".ndjson", ".parquet")
 _METADATA = ("metadata.csv", "metadata.jsonl")
+MOST_BYTES_OF_KINDS = 64_000
 _PIECE = 1 << 20
 _LONGEST_NAME = 200
 _MOST_OF_A_WORKBOOK = Limits(2_000, 400_000_000)
@@ -100,6 +102,23 @@ def keep_catalogue(upload: UploadFile, folder: Path, settings: Settings) -> str:
         raise InputError("catalogue", got, "one, called metadata.csv, that names the pictures")
     tables[0].rename(tables[0].with_name(f"metadata{tables[0].suffix.casefold()}"))
     return digest
+
+
+def keep_kinds(upload: UploadFile, path: Path) -> tuple[list[str], str]:
+    """Keep a shop's own kinds of product; their keys, and the file's sha256.
+
+    Raises:
+        ProblemError: too large.
+        InputError: no such file, or kinds that can't be added to those that ship.
+    """
+    content = upload.file.read(MOST_BYTES_OF_KINDS + 1)
+    if len(content) > MOST_BYTES_OF_KINDS:
+        detail = f"kinds: the file has more than {MOST_BYTES_OF_KINDS // 1000} kB"
+        raise ProblemError(413, "too_large", detail, where="kinds")
+    rows = parse_kinds(content, "kinds")
+    with only_kinds(rows, "kinds"):
+        path.write_bytes(content)
+    return [str(row["key"]) for row in rows], hashlib.sha256(content).hexdigest()
 
 
 def _is_table(name: str) -> bool:

@@ -71,8 +71,7 @@ async def read_body(request: Request, model: type[Model], form: Form, server: Se
     if kind != "multipart/form-data":
         raise ProblemError(415, "content_type", "the body is neither application/json nor multipart/form-data")
     async with request.form(max_files=8, max_fields=MOST_FIELDS, max_part_size=MOST_JSON_BYTES) as fields:
-        files = {name: one for name, one in fields.items() if isinstance(one, UploadFile)}
-        _refuse_others(files, form)
+        files = files_of(fields, form)
         return await asyncio.to_thread(_stored, fields, files, model, form, server, asked)
 
 
@@ -120,6 +119,21 @@ def texts(fields: FormData, form: Form) -> dict[str, Any]:
     return values
 
 
+def files_of(fields: FormData, form: Form) -> dict[str, UploadFile]:
+    """The fields that are files; `ProblemError` where there are others than the form knows, or one twice."""
+    accepted, found = (*form.pictures, *form.documents), dict[str, UploadFile]()
+    for name, one in fields.multi_items():
+        if not isinstance(one, UploadFile):
+            continue
+        if name not in accepted:
+            detail = f"{name[:80]}: got a file; accepted as files: {', '.join(accepted)}"
+            raise ProblemError(422, "invalid", detail, where=name)
+        if name in found:
+            raise ProblemError(422, "invalid", f"{name}: got several files; accepted: one", where=name)
+        found[name] = one
+    return found
+
+
 def validated(model: type[Model], values: object) -> Model:
     """The values as a model; `RequestValidationError` where they have another form."""
     try:
@@ -141,13 +155,6 @@ def described(model: type[BaseModel], form: Form, example: Mapping[str, Any], *,
 def _checked(model: type[Model], values: object) -> Body[Model]:
     value = validated(model, values)
     return Body(value, value.model_dump())
-
-
-def _refuse_others(files: Mapping[str, UploadFile], form: Form) -> None:
-    for name in files:
-        if name not in (*form.pictures, *form.documents):
-            accepted = ", ".join((*form.pictures, *form.documents))
-            raise ProblemError(422, "invalid", f"{name[:80]}: got a file; accepted as files: {accepted}", where=name)
 
 
 def _stored(

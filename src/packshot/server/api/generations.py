@@ -20,6 +20,7 @@ EXAMPLES = {
     "chinese": {"summary": "一只手表", "value": {"prompt": "女士金色手表", "count": 1, "size": 512}},
 }
 Words = Annotated[str, Field(max_length=2_000)]
+OF_PACK = "Whose kinds of product the words may name; the server's own if left out."
 
 
 class GenerationIn(BaseModel):
@@ -56,6 +57,7 @@ class PromptIn(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     prompt: Words
+    pack: str = Field("", max_length=80, description=OF_PACK)
 
 
 @router.post(
@@ -74,8 +76,9 @@ async def generate_pictures(
 
 
 @router.post("/understand", summary="Say how a prompt is understood", responses=documented(400))
-def understand(body: PromptIn) -> dict[str, Any]:
+def understand(body: PromptIn, server: Server) -> dict[str, Any]:
     """Product, attributes and colours that were read, and words that were not."""
     from packshot.prompt import parse
 
-    return parse(body.prompt).as_dict()
+    with generate.drawing(server.settings, body.pack):
+        return parse(body.prompt).as_dict()

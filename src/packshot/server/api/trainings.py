@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import re
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
@@ -13,11 +14,11 @@ from starlette.datastructures import UploadFile
 
 from packshot.errors import MissingExtraError, RequestError
 from packshot.phrases import with_chinese
-from packshot.server.api.bodies import Form, as_json, described, limited, multipart, texts, validated
+from packshot.server.api.bodies import Form, as_json, described, files_of, limited, multipart, texts, validated
 from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.ids import new_id
-from packshot.server.intake import keep_catalogue
+from packshot.server.intake import keep_catalogue, keep_kinds
 from packshot.server.kept import Kept
 from packshot.server.problems import documented, not_found
 from packshot.server.queue import Job
@@ -25,7 +26,7 @@ from packshot.server.shared import incoming
 from packshot.server.tasks import training
 
 router = APIRouter(prefix="/v1/trainings", tags=["trainings"])
-FORM = Form(documents=("catalogue",), as_json=("overrides",))
+FORM = Form(documents=("catalogue", "kinds"), as_json=("overrides",))
 HERE = documented(404)
 MOST_POINTS = 2_000
 _SHEET = re.compile(r"step-(\d{8})\.png")
@@ -33,7 +34,7 @@ EXAMPLE = {"source": "autumn", "name": "our-shop", "recipe": "small-catalogue", 
 
 
 class TrainingIn(BaseModel):
-    """What to train; in multipart, the catalogue is a file beside it."""
+    """What to train; in multipart, the catalogue is a file beside it, and so are kinds of product of one's own."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -141,36 +142,43 @@ def options(server: Server) -> OptionsOut:
     responses={200: {"model": JobOut}, **documented(400, 413, 415, 422, 429, 503)},
 )  # fmt: skip
 async def train(request: Request, server: Server, asking: Asking, response: Response) -> JobOut:
-    """A job that prepares the catalogue, trains and exports; then the pack is in GET /v1/packs."""
+    """A job that prepares the catalogue, trains and exports; then the pack is in GET /v1/packs.
+
+    `kinds` is a TOML file of kinds of product that packshot does not know by itself: for each, words in English and
+    Chinese, and names in the catalogue.
+    """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
         body = validated(TrainingIn, as_json(await limited(request), "body"))
-        job, new = await asyncio.to_thread(_accepted, server, body.model_dump(), None, asking)
+        job, new = await asyncio.to_thread(_accepted, server, body.model_dump(), {}, asking)
     else:
-        async with multipart(request, 1) as fields:
-            body = validated(TrainingIn, texts(fields, FORM))
-            upload = fields.get("catalogue")
-            catalogue = upload if isinstance(upload, UploadFile) else None
-            job, new = await asyncio.to_thread(_accepted, server, body.model_dump(), catalogue, asking)
+        async with multipart(request, 2) as fields:
+            body, files = validated(TrainingIn, texts(fields, FORM)), files_of(fields, FORM)
+            job, new = await asyncio.to_thread(_accepted, server, body.model_dump(), files, asking)
     return await answered(server, job, new, asking, response)
 
 
-def _accepted(server: Services, values: dict[str, Any], catalogue: UploadFile | None, asking: Asked
+def _accepted(server: Services, values: dict[str, Any], files: Mapping[str, UploadFile], asking: Asked
               ) -> tuple[Job, bool]:  # fmt: skip
-    """Keep the catalogue where all servers see it, and accept the job; else nothing is kept."""
+    """Keep the files where all servers see it, and accept the job; else nothing is kept."""
+    catalogue = files.get("catalogue")
     if bool(values["source"]) is (catalogue is not None):
         got = "both" if catalogue is not None else "neither"
         raise RequestError("catalogue", f"{got} a catalogue and a source", "one of the two")
-    wanted = {**values, "folder": new_id("training")}
+    wanted = {**values, "folder": new_id("training"), "kinds": []}
     training.understood(wanted, server.settings)
-    files, new = training.files_of(server.settings, wanted), False
+    kept, new = training.files_of(server.settings, wanted), False
+    digests = {"catalogue": "", "kinds": ""}
     try:
         with incoming(server.settings, wanted["folder"]) as folder:
-            digest = keep_catalogue(catalogue, folder / training.CATALOGUE, server.settings) if catalogue else ""
-            files.push(folder)
-        job, new = server.submit("training", wanted, asking, {**values, "catalogue": digest})
+            if "kinds" in files:
+                wanted["kinds"], digests["kinds"] = keep_kinds(files["kinds"], folder / training.KINDS)
+            if catalogue is not None:
+                digests["catalogue"] = keep_catalogue(catalogue, folder / training.CATALOGUE, server.settings)
+            kept.push(folder)
+        job, new = server.submit("training", wanted, asking, {**values, **digests})
     finally:
         if not new:
-            files.clear()
+            kept.clear()
     return job, new
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from packshot.server.api.generations import Words
+from packshot.server.api.generations import OF_PACK, Words
 from packshot.server.api.services import Server
 from packshot.server.tasks import generate
 from packshot.server.words import Change, reworded, vocabulary
@@ -26,7 +26,7 @@ class Value(BaseModel):
 class CategoryValue(Value):
     """A kind of product."""
 
-    drawn: bool = Field(description="Whether the server's pack can draw it.")
+    drawn: bool = Field(description="Whether the pack can draw it.")
 
 
 class ColourValue(Value):
@@ -70,6 +70,7 @@ class RewordIn(BaseModel):
     prompt: Words
     change: ChangeIn
     language: Literal["en", "zh"] = Field("en", description="Of words that are put where there are none yet.")
+    pack: str = Field("", max_length=80, description=OF_PACK)
 
 
 class RewordedOut(BaseModel):
@@ -80,13 +81,17 @@ class RewordedOut(BaseModel):
 
 
 @router.get("/vocabulary", summary="List what a prompt can say")
-def read_vocabulary(server: Server) -> VocabularyOut:
+def read_vocabulary(
+    server: Server, pack: Annotated[str, Query(max_length=80, description=OF_PACK)] = ""
+) -> VocabularyOut:
     """Kinds of products, attributes and named colours, in both languages."""
-    return VocabularyOut.model_validate(vocabulary(generate.categories(server.settings)))
+    with generate.drawing(server.settings, pack) as backend:
+        return VocabularyOut.model_validate(vocabulary(generate.categories(backend)))
 
 
 @router.post("/reword", summary="Change one thing that a prompt says")
-def reword(body: RewordIn) -> RewordedOut:
+def reword(body: RewordIn, server: Server) -> RewordedOut:
     """Its words are replaced, taken out or put in, so that all else is understood as before."""
-    prompt, read = reworded(body.prompt, Change(**body.change.model_dump()), body.language)
+    with generate.drawing(server.settings, body.pack):
+        prompt, read = reworded(body.prompt, Change(**body.change.model_dump()), body.language)
     return RewordedOut(prompt=prompt, understood=read.as_dict())

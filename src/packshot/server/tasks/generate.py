@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from packshot.errors import RequestError
 from packshot.generation import GenerationRequest, open_backend
-from packshot.generation.interface import Backend
+from packshot.generation.interface import Backend, Result
 from packshot.lexicon import SLOTS, lexicon
 from packshot.lexicon.colours import colour_entry
+from packshot.lexicon.kinds import only_kinds
 from packshot.prompt import Prompt
 from packshot.provenance.generated import labelled
 from packshot.server import stock
 from packshot.server.assets import Assets, NewAsset
 from packshot.server.settings import Settings
 from packshot.server.tasks.interface import Context, Outcome, file_of
-from packshot.server.tasks.packs import digest, plain_pack
+from packshot.server.tasks.packs import as_it_is, own_kinds, plain_pack
 
 MEDIA_TYPES = {"png": "image/png", "jpg": "image/jpeg", "webp": "image/webp"}
 MOST_PICTURES = 16
@@ -49,7 +51,8 @@ def understood(request: Mapping[str, Any], assets: Assets, settings: Settings) -
         raise RequestError("format", "jpg with a transparent background", "png or webp")
     if wish.count > MOST_PICTURES:
         raise RequestError("count", wish.count, f"1 to {MOST_PICTURES}; more in further requests, with other seeds")
-    prompt = _backend(settings.backend, _pack(request, settings)).check(wish)
+    with drawing(settings, request.get("pack", "")) as backend:
+        prompt = backend.check(wish)
     return prompt.as_dict() if isinstance(prompt, Prompt) else {}
 
 
@@ -58,28 +61,48 @@ def generate(request: Mapping[str, Any], context: Context) -> Outcome:
     settings = context.settings
     wish = _wish(request, context.assets)
     form = request.get("format", "png")
-    backend = _backend(settings.backend, _pack(request, settings))
     named = {"like": request.get("like", ""), "background": request.get("background", wish.background)}
     made: list[NewAsset] = []
     pictures: list[dict[str, Any]] = []
     context.progress(0, wish.count)
-    for result in backend.generate([wish]):
-        # Ids instead of this machine's paths, in the file too.
-        recipe = {**result.recipe, "request": {**wish.as_dict(), **named}}
-        name = f"picture-{result.index + 1:02}.{form}"
-        file = labelled(result.pixels, Path(name), recipe, producer=settings.producer)
-        details = {"recipe": recipe, "prompt": dict(result.prompt), "labels": dict(file.record)}
-        words = " ".join([wish.prompt, *_spoken(result.prompt)]).casefold()
-        size = (result.pixels.shape[1], result.pixels.shape[0])
-        made.append(NewAsset("generated", name, MEDIA_TYPES[form], file.data, size, words, details))
-        pictures.append({"index": result.index, "seed": wish.seed})
-        context.progress(len(made), wish.count)
+    with drawing(settings, request.get("pack", "")) as backend:
+        for result in backend.generate([wish]):
+            # Ids instead of this machine's paths, in the file too.
+            recipe = {**result.recipe, "request": {**wish.as_dict(), **named}}
+            made.append(_kept(result, recipe, form, settings))
+            pictures.append({"index": result.index, "seed": wish.seed})
+            context.progress(len(made), wish.count)
     return Outcome({"pictures": pictures, "prompt": made[0].details["prompt"] if made[0].details else {}}, made)
 
 
-def categories(settings: Settings) -> list[str] | None:
-    """Kinds of products that the server's own pack has learned; None where the back-end does not say."""
-    pack = getattr(_backend(settings.backend, settings.pack), "pack", None)
+def _kept(result: Result, recipe: dict[str, Any], form: str, settings: Settings) -> NewAsset:
+    """A picture as a file to keep, with its labels and the words that find it."""
+    name = f"picture-{result.index + 1:02}.{form}"
+    file = labelled(result.pixels, Path(name), recipe, producer=settings.producer)
+    details = {"recipe": recipe, "prompt": dict(result.prompt), "labels": dict(file.record)}
+    words = " ".join([result.request.prompt, *_spoken(result.prompt)]).casefold()
+    size = (result.pixels.shape[1], result.pixels.shape[0])
+    return NewAsset("generated", name, MEDIA_TYPES[form], file.data, size, words, details)
+
+
+@contextmanager
+def drawing(settings: Settings, pack: str = "") -> Iterator[Backend]:
+    """The server's back-end with a pack, by default its own; in the block prompts mean what that pack has learned.
+
+    Raises:
+        PackshotError: there is no such pack, it is damaged, or the bucket that has it cannot be read.
+    """
+    name = plain_pack(pack or settings.pack)
+    stock.bring(settings, name)
+    found = as_it_is(name)
+    backend = _opened(settings.backend, name, "" if found is None else found.sha256)
+    with only_kinds(own_kinds(found), f"pack '{name}'"):
+        yield backend
+
+
+def categories(backend: Backend) -> list[str] | None:
+    """Kinds of products that a back-end's pack has learned; None where it does not say."""
+    pack = getattr(backend, "pack", None)
     return None if pack is None else list(pack.manifest["generation"]["categories"])
 
 
@@ -91,19 +114,16 @@ def expected_seconds(request: Mapping[str, Any]) -> float:
 
 def warm(settings: Settings) -> None:
     """Draw once, so that the first picture somebody waits for is quick."""
-    backend = _backend(settings.backend, settings.pack)
-    for result in backend.generate([GenerationRequest("red shoe", count=1)]):
-        labelled(result.pixels, Path("warm.png"), result.recipe)
-
-
-def _backend(name: str, pack: str) -> Backend:
-    """A back-end, open from earlier calls as long as its pack is there and the same."""
-    return _opened(name, pack, digest(plain_pack(pack)))
+    with drawing(settings) as backend:
+        for result in backend.generate([GenerationRequest("red shoe", count=1)]):
+            labelled(result.pixels, Path("warm.png"), result.recipe)
 
 
 @lru_cache(maxsize=3)
 def _opened(name: str, pack: str, sha256: str) -> Backend:
-    return open_backend(name, pack)
+    """A back-end, open from earlier calls as long as its pack is the same."""
+    with only_kinds((), ""):  # those of the pack are for who draws with it
+        return open_backend(name, pack)
 
 
 def _pack(request: Mapping[str, Any], settings: Settings) -> str:

@@ -52,10 +52,15 @@ def training_of(folder: Path) -> str:
         return ""
 
 
-def digest(name: str) -> str:
-    """Sha256 of a pack's manifest as it is now, which pins all its files; empty where there is no such pack."""
+def as_it_is(name: str) -> Pack | None:
+    """A pack by its name, as it is now; None where there is no such pack."""
     folder = available().get(name)
-    return "" if folder is None else open_pack(folder).sha256
+    return None if folder is None else open_pack(folder)
+
+
+def own_kinds(pack: Pack | None) -> list[dict[str, Any]]:
+    """The kinds of product that a shop has added to those that ship, and that a pack knows."""
+    return [] if pack is None else list(pack.manifest.get("generation", {}).get("kinds", []))
 
 
 def named(kind: str, request: Mapping[str, Any], settings: Settings) -> set[str]:

@@ -26,6 +26,9 @@ from packshot.server.tasks.processes import Command, run
 
 FOLDER, CATALOGUE, SHARDS, RUN, SHEETS = "trainings", "catalogue", "shards", "run", "sheets"
 LOG = "log.jsonl"
+KINDS = "kinds.toml"
+"""In a training's folder: the shop's own kinds of product, where it gave any."""
+
 LONGEST_MINUTES = 2_880.0
 CHECKPOINT_SECONDS = 60.0
 """For a training to write a checkpoint when it is cancelled."""
@@ -227,6 +230,7 @@ def _prepare(request: Mapping[str, Any], folder: Path, offer: Offer, settings: S
         source = settings.catalogues / request["source"]
     words = ["data", "prepare", str(source), f"--out={folder / SHARDS}", "--json"]
     words += [f"--resolution={offer.resolution}", f"--fine-resolution={offer.fine_resolution}"]
+    words += [f"--kinds={folder / KINDS}"] if request["kinds"] else []
     return [*words, f"--note={request['note']}", f"--licence={request['licence']}"]
 
 

@@ -5,8 +5,8 @@ import { h, icon, options, showFault } from "../dom.js";
 import { bind, language } from "../texts.js";
 import { colourName, nameOf, SLOTS, vocabulary } from "./words.js";
 
-/** Chips for a prompt field. `reworded` gets the new prompt. Returns {root, show(understood or null), read(prompt)}. */
-export function chipsFor({ prompt, reworded }) {
+/** Chips for a prompt field, as `pack()` understands it. `reworded` gets the new prompt. Returns {root, show(understood or null), read(prompt)}. */
+export function chipsFor({ prompt, reworded, pack }) {
   const chips = h("div", { class: "chips", role: "group", label: "create.understood" });
   const fault = h("p", { class: "fault", role: "status", hidden: true });
   const root = h("div", { class: "field understood" }, chips, fault);
@@ -18,7 +18,7 @@ export function chipsFor({ prompt, reworded }) {
     if (!text) { show(null); return; }
     const mine = (asking = new AbortController());
     try {
-      show(await post("/v1/understand", { prompt: text }, { signal: mine.signal }), await vocabulary());
+      show(await post("/v1/understand", { prompt: text, pack: pack() }, { signal: mine.signal }), await vocabulary(pack()));
     } catch (error) {
       if (error.name === "AbortError") return;
       chips.replaceChildren();
@@ -28,9 +28,9 @@ export function chipsFor({ prompt, reworded }) {
 
   async function change(slot, value, place = 0) {
     try {
-      const answer = await post("/v1/reword", { prompt: prompt.value, change: { slot, value, place }, language: language() });
+      const answer = await post("/v1/reword", { prompt: prompt.value, change: { slot, value, place }, language: language(), pack: pack() });
       reworded(answer.prompt);
-      show(answer.understood, await vocabulary());
+      show(answer.understood, await vocabulary(pack()));
       say("create.prompt_now", { prompt: answer.prompt });
       focusOn(slot, place);
     } catch (error) {

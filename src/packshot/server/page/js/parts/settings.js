@@ -7,8 +7,8 @@ import { photoField } from "./photo.js";
 
 const LARGEST_SEED = Number.MAX_SAFE_INTEGER;
 
-/** Fields of a request. Returns {root, wish(), fill(request), seed(number), like(asset), fault(name, problem)}. */
-export function settingsFor() {
+/** Fields of a request; `other()` is called when another pack was chosen. Returns {root, wish(), fill(request), pack(name), chosen(), seed(number), like(asset), fault(name, problem)}. */
+export function settingsFor({ other }) {
   const seedInput = h("input", { type: "text", inputmode: "numeric", pattern: "[0-9]*", placeholder: "create.seed_any", autocomplete: "off" });
   const dice = button("dice", "create.seed_new", () => { seedInput.value = String(crypto.getRandomValues(new Uint32Array(1))[0] >>> 1); seed.fault(null); }, { only: true });
   const seed = field("create.seed", seedInput, { hint: "create.seed_hint", extra: h("div", { class: "with-button" }, seedInput, dice) });
@@ -23,6 +23,7 @@ export function settingsFor() {
   const background = select("background", ["white", "transparent"].map((name) => [name, `create.background_${name}`]), "white");
   const format = select("format", ["png", "jpg", "webp"].map((name) => [name, () => name.toUpperCase()]), "png");
   const pack = field("create.pack", h("select", {}, options([["", "create.pack_usual"]], "")));
+  pack.control.addEventListener("change", other);
   const like = photoField({ text: "create.like_drop", hint: "create.like_hint", named: "create.like", changed: (asset) => { change.root.hidden = !asset; } });
   change.root.hidden = true;
 
@@ -47,13 +48,16 @@ export function settingsFor() {
     const drawing = packs.filter(({ kind }) => ["flow", "gan", "vae"].includes(kind));
     const wanted = drawing.some(({ name }) => name === pack.control.value) ? pack.control.value : "";
     const rows = drawing.map(({ name, version }) => [name, () => `${name} ${version}`]);
+    const changed = wanted !== pack.control.value;
     pack.control.replaceChildren(...options([["", "create.pack_usual"], ...rows], wanted));
+    if (changed) other();
   }
 
   const faults = { seed, guidance, emphasis, variety, change, negative, size, count, background, format, pack, like };
   const setPack = (name) => {
     if (name && ![...pack.control.options].some((option) => option.value === name)) pack.control.append(h("option", { value: name }, name));
     pack.control.value = name ?? "";
+    other();
   };
   return {
     root: details,
@@ -94,6 +98,7 @@ export function settingsFor() {
       setPack(name);
       details.open = true;
     },
+    chosen: () => pack.control.value,
     seed(number) { seedInput.value = number === null ? "" : String(number); },
     async like(asset) {
       change.set(0.5);

@@ -1,8 +1,16 @@
-// Names of what prompts can say, in both languages, from the API; asked for once.
+// Names of what prompts can say, in both languages, from the API; asked for once for each pack.
 import { get } from "../api.js";
 
-let asked = null;
-export const vocabulary = () => (asked ??= get("/v1/vocabulary").catch((error) => { asked = null; throw error; }));
+const asked = new Map();
+addEventListener("packshot:packs", () => asked.clear());
+
+/** What prompts can say to a pack; to the server's own if left out. */
+export function vocabulary(pack = "") {
+  if (!asked.has(pack)) {
+    asked.set(pack, get(`/v1/vocabulary${pack && `?pack=${encodeURIComponent(pack)}`}`).catch((error) => { asked.delete(pack); throw error; }));
+  }
+  return asked.get(pack);
+}
 
 /** {en, zh} of a slot's value; of an unknown one its key. */
 export function nameOf(words, slot, key) {

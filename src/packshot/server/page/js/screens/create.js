@@ -15,8 +15,8 @@ export function build(root) {
   const prompt = h("textarea", { id: "prompt", name: "prompt", rows: 1, maxlength: 500, placeholder: "create.placeholder", "aria-describedby": "prompt-fault", enterkeyhint: "go", autocapitalize: "off" });
   const fault = h("p", { class: "fault", id: "prompt-fault", hidden: true });
   const draw = h("button", { type: "submit", class: "primary draw" }, icon("create"), h("span", { t: "create.draw" }));
-  const chips = chipsFor({ prompt, reworded: (text) => { prompt.value = text; grow(prompt); faultAt(null); } });
-  const settings = settingsFor();
+  const chips = chipsFor({ prompt, reworded: (text) => { prompt.value = text; grow(prompt); faultAt(null); }, pack: () => settings.chosen() });
+  const settings = settingsFor({ other: () => chips.read() });
   const form = h("form", { class: "composer card", novalidate: true },
     h("div", { class: "ask-line" }, h("div", { class: "field" }, h("label", { for: "prompt", t: "create.prompt" }), prompt, fault), draw),
     chips.root, settings.root);
@@ -114,8 +114,8 @@ export function build(root) {
 
   return {
     async show(parameters) {
-      if (parameters.prompt) write(parameters.prompt);
       if (parameters.pack) settings.pack(parameters.pack);
+      if (parameters.prompt) write(parameters.prompt);
       if (parameters.reuse) {
         await fill(parameters.reuse);
         notice({ key: "create.filled" });

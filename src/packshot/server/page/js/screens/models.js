@@ -1,6 +1,6 @@
 // Models: the packs that are there, what was measured of them, and training on one's own catalogue.
 import { notice, say } from "../announce.js";
-import { ask, cancel, get, post, Problem, saying, sendForm, startJob } from "../api.js";
+import { ask, cancel, get, post, Problem, saying, sendForm } from "../api.js";
 import { arrowed, button, field, h, icon, options, showFault } from "../dom.js";
 import { curve } from "../parts/chart.js";
 import { confirmed } from "../parts/dialogs.js";
@@ -134,7 +134,8 @@ function packCard(pack, gone) {
     h("p", { class: "hint", t: ["problem.said", { detail: told(pack, "summary") }] }),
     quality.length ? h("table", {}, h("caption", { class: "unseen", t: "pack.measured" }), h("tbody", {}, quality)) : null,
     h("details", { class: "more" }, h("summary", {}, icon("chevron"), h("span", { t: "pack.card" })), h("dl", { class: "facts" },
-      [["pack.version", pack.version], ["pack.licence", pack.licence], ["pack.data", data], ["SHA-256", pack.sha256]].flatMap(([key, value]) => [h("dt", key.includes(".") ? { t: key } : {}, key.includes(".") ? "" : key), h("dd", { class: key.includes(".") ? "" : "mono" }, String(value ?? "–"))]))),
+      [["pack.version", pack.version], ["pack.licence", pack.licence], ["pack.data", data], ["SHA-256", pack.sha256]].flatMap(([key, value]) => [h("dt", key.includes(".") ? { t: key } : {}, key.includes(".") ? "" : key), h("dd", { class: key.includes(".") ? "" : "mono" }, String(value ?? "–"))]),
+      pack.kinds.length ? [h("dt", { t: "pack.kinds" }), h("dd", { t: () => pack.kinds.map((kind) => kind[language()]).join(language() === "zh" ? "、" : ", ") })] : [])),
     actions.length ? h("div", { class: "row spread" }, actions) : null);
 }
 
@@ -147,12 +148,13 @@ function trainingForm(begun) {
   const minutes = field("training.minutes", h("input", { type: "number", min: 1, step: 1, value: "60", inputmode: "numeric" }), { hint: "training.minutes_hint" });
   const source = field("training.source", h("select", {}, options([["", "training.upload"]], "")), { hint: "training.source_hint" });
   const zone = dropZone({ text: "training.drop", hint: "training.drop_hint", named: "training.catalogue", multiple: true, accept: `${PICTURES},.zip,.csv,.tsv,.jsonl`, took: (taken) => { files.push(...taken); zone.fault(null); showHeld(); } });
+  const kinds = kindsField();
   const start = h("button", { type: "submit", class: "primary" }, icon("play"), h("span", { t: "training.start" }));
   const sent = h("progress", { max: 1, value: 0, hidden: true, label: "listing.sending" });
   const fault = h("p", { class: "fault", role: "alert", hidden: true });
   const missing = h("p", { class: "hint", hidden: true });
   const fields = h("div", { class: "fields" }, name.root, recipe.root, minutes.root, source.root);
-  const form = h("form", { class: "card", novalidate: true }, h("h2", { t: "training.title" }), h("p", { class: "hint", t: "training.lead" }), missing, fields, zone.root, heldFiles, fault, h("div", { class: "row" }, start, sent));
+  const form = h("form", { class: "card", novalidate: true }, h("h2", { t: "training.title" }), h("p", { class: "hint", t: "training.lead" }), missing, fields, zone.root, heldFiles, kinds.root, fault, h("div", { class: "row" }, start, sent));
   function about() {
     const found = offered.find((one) => one.name === recipe.control.value);
     return found ? told(found, "summary")[language()] : "";
@@ -182,18 +184,18 @@ function trainingForm(begun) {
 
   form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    for (const one of [name, recipe, minutes, source]) one.fault(null);
+    for (const one of [name, recipe, minutes, source, kinds]) one.fault(null);
     showFault(fault, null, null);
     const wanted = { name: name.control.value.trim(), recipe: recipe.control.value, minutes: Number(minutes.control.value) };
     if (!wanted.name) { name.fault({ key: "edit.missing" }); name.control.focus(); return; }
     if (!source.control.value && !files.length) { zone.fault({ key: "training.no_files" }); zone.input.focus(); return; }
     start.disabled = true;
     try {
-      const job = source.control.value ? await startJob("/v1/trainings", { ...wanted, source: source.control.value }) : await send(wanted);
+      const job = await send(source.control.value ? { ...wanted, source: source.control.value } : wanted);
       notice({ key: "training.begun" });
       begun(job);
     } catch (error) {
-      const place = error instanceof Problem ? { name, recipe, minutes, source, catalogue: zone }[error.where.split(":")[0]] : null;
+      const place = error instanceof Problem ? { name, recipe, minutes, source, kinds, catalogue: zone }[error.where.split(":")[0]] : null;
       if (place) place.fault(saying(error));
       else showFault(fault, null, saying(error));
     } finally {
@@ -203,13 +205,37 @@ function trainingForm(begun) {
   });
 
   async function send(wanted) {
-    const [only] = files;
-    const catalogue = files.length === 1 && /\.zip$/i.test(only.name) ? only : await zipped(files);
     const body = new FormData();
     for (const [key, value] of Object.entries(wanted)) body.append(key, String(value));
-    body.append("catalogue", catalogue, "catalogue.zip");
+    if (!wanted.source) {
+      const [only] = files;
+      const catalogue = files.length === 1 && /\.zip$/i.test(only.name) ? only : await zipped(files);
+      body.append("catalogue", catalogue, "catalogue.zip");
+    }
+    if (kinds.file()) body.append("kinds", kinds.file(), "kinds.toml");
     sent.hidden = false;
     return sendForm("/v1/trainings", body, (share) => { sent.value = share; });
   }
   return { root: form, load };
+}
+
+/** Where to give a file of kinds of product that packshot does not know. Returns {root, file(), fault(problem)}. */
+function kindsField() {
+  let file = null;
+  const held = h("div", {});
+  const zone = dropZone({ text: "training.kinds_drop", named: "training.kinds", accept: ".toml,.txt", took: ([taken]) => hold(taken) });
+  const example = h("a", { href: "kinds-example.toml", download: "kinds.toml", t: "training.kinds_example" });
+  const root = h("details", { class: "more" }, h("summary", {}, icon("chevron"), h("span", { t: "training.kinds" })),
+    h("p", { class: "hint" }, h("span", { t: "training.kinds_lead" }), " ", example), zone.root, held);
+  function hold(taken) {
+    file = taken;
+    zone.fault(null);
+    held.replaceChildren();
+    if (file) held.append(h("div", { class: "holding" }, icon("check"), h("span", { class: "name" }, file.name), button("close", "shell.remove", () => { hold(null); zone.input.focus(); }, { only: true, class: "quiet" })));
+  }
+  function fault(problem) {
+    zone.fault(problem);
+    if (problem) root.open = true;
+  }
+  return { root, file: () => file, fault };
 }

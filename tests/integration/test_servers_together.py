@@ -25,7 +25,7 @@ from listing_pictures import jpeg, product
 from s3_server import environment, s3_server
 from server_calls import ended
 from servers import RunningServer, serving
-from training_catalogues import catalogue
+from shop_catalogues import catalogue
 
 from packshot.packs import open_pack
 
