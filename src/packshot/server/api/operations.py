@@ -38,5 +38,6 @@ def packs() -> dict[str, list[dict[str, Any]]]:
         for name, pack in found.items()
     ]
     for row in rows:
-        row["zh"]["quality"] = {name: chinese(name.replace("_", " ")) for name in row["quality"] or {}}
+        numbers = [name for name, value in (row["quality"] or {}).items() if isinstance(value, int | float)]
+        row["zh"]["quality"] = {name: chinese(name.replace("_", " ")) for name in numbers}
     return {"packs": rows}
