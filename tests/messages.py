@@ -12,7 +12,7 @@ SOURCE = Path(__file__).parents[1] / "src" / "packshot"
 HOLE = "{}"
 HAN = re.compile(r"[一-鿿]")
 QUOTED = re.compile(r"'[^']*'|“[^”]*”|`[^`]*`")
-ENGLISH = re.compile(r"(?<![\w./:=-])[a-z]{2,}[,;:]? [a-z]{2,}(?![\w./:=-])")
+ENGLISH = re.compile(r"(?<![\w./:=-])[a-z]{2,} [a-z]{2,}(?![\w./:=-])")
 """Two words of English in a row; names of files, options and marketplaces are no words."""
 COMMANDS = re.compile(r"pip install|packshot [a-z]+")
 _MOST = 64

@@ -17,8 +17,10 @@ from packshot.cli_shared import (
     FORMATS,
     SafetyFile,
     SafetyLog,
+    Spoken,
     dump,
     guarded,
+    language_of,
     progress_bar,
     tell_unchecked,
     writable_folder,
@@ -26,6 +28,7 @@ from packshot.cli_shared import (
 from packshot.editing import telling
 from packshot.editing.operations import OPERATIONS
 from packshot.errors import MissingExtraError, RequestError
+from packshot.phrases import in_language
 
 if TYPE_CHECKING:
     from packshot.editing.files import Failure, Finished
@@ -152,11 +155,13 @@ def verify(
     ] = None,
     certificate: Annotated[Path | None, typer.Option(help="That certificate; beside the picture if left out.")] = None,
     trust: Annotated[Path | None, typer.Option(help="PEM: roots that content credentials must go back to.")] = None,
+    language: Spoken = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Read a picture's labels back, and compute its certificate's numbers again; exit 1 where something is wrong."""
     from packshot.cli_label import labels_of
 
+    spoken = language_of(language)
     if certificate is not None and original is None:
         raise RequestError("--certificate", "no --original", "the photo that the picture was made from, too")
     compared = None if original is None else _compared(picture, original, certificate)
@@ -165,9 +170,8 @@ def verify(
     if as_json:
         typer.echo(dump({**(compared or {}), "labels": labels.as_dict()}))
     else:
-        if compared is not None:
-            typer.echo("\n".join(compared["disagreements"]) or f"agrees: {compared['proof']}")
-        typer.echo("\n".join(labels.lines()))
+        told = [] if compared is None else compared["disagreements"] or [f"agrees: {compared['proof']}"]
+        typer.echo("\n".join(in_language(line, spoken) for line in [*told, *labels.lines()]))
     if wrong:
         raise typer.Exit(1)
 

@@ -13,9 +13,18 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from packshot.cli_shared import SafetyFile, SafetyLog, dump, guarded, tell_unchecked, writable_folder
+from packshot.cli_shared import (
+    SafetyFile,
+    SafetyLog,
+    Spoken,
+    dump,
+    guarded,
+    language_of,
+    tell_unchecked,
+    writable_folder,
+)
 from packshot.errors import InputError, OutputError, PackshotError, RequestError
-from packshot.phrases import LANGUAGES, Language, in_language
+from packshot.phrases import Language, in_language
 
 if TYPE_CHECKING:
     from packshot.listing.channels import Channel
@@ -46,7 +55,7 @@ def check(
     rules: Annotated[
         Path | None, typer.Option(help="Your own rules over ours, a TOML file; or the variable PACKSHOT_CHANNELS.")
     ] = None,
-    language: Annotated[str, typer.Option(help="Of the verdicts: en or zh.")] = "en",
+    language: Spoken = "en",
     strict: Annotated[bool, typer.Option("--strict", help="What one can't be sure of counts as failed.")] = False,
     certificate: Annotated[bool, typer.Option(help="With --fix: write a certificate beside each picture.")] = True,
     explain: Annotated[bool, typer.Option("--explain", help="Print the rules with their sources, and stop.")] = False,
@@ -58,13 +67,12 @@ def check(
     """
     from packshot.listing.channels import find_channel, load_channels
 
-    if language not in LANGUAGES:
-        raise RequestError("--language", f"'{language}'", " or ".join(LANGUAGES))
+    spoken = language_of(language)
     known = load_channels(rules)
     names = [name.strip() for text in channel or [] for name in text.split(",")]
     wanted = [find_channel(name, known) for name in dict.fromkeys(names)]
     if explain:
-        _explain(wanted or list(known.values()), language, as_json)
+        _explain(wanted or list(known.values()), spoken, as_json)
         return
     if not wanted:
         raise RequestError("--channel", "nothing", ", ".join(known))
@@ -77,7 +85,7 @@ def check(
         targets = {one.name: None if out is None else (out / one.name if len(wanted) > 1 else out) / name
                    for one in wanted}  # fmt: skip
         for row in _rows(path, wanted, targets, certificate and fix, alone=len(found) == 1):
-            good &= _tell(row, language, strict, as_json, brief=len(found) > 1)
+            good &= _tell(row, spoken, strict, as_json, brief=len(found) > 1)
     if not good:
         raise typer.Exit(1)
 
@@ -127,6 +135,7 @@ def listing(
     tell_every: Annotated[
         float, typer.Option(metavar="SECONDS", min=0, help="Between two lines on how far it is, where no terminal is.")
     ] = 30.0,
+    language: Spoken = "en",
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Make each product's pictures for each channel; exit 0 where all were made, 1 where some are missing.
@@ -141,6 +150,7 @@ def listing(
     from packshot.listing.run import foreseen, run
     from packshot.safety import current
 
+    speech = _Speech(language_of(language))
     workforce = Workforce(executor, workers, ray_address)
     orders = read_orders(rejected, remake)
     names = tuple(dict.fromkeys(name.strip() for name in channels.split(",")))
@@ -148,29 +158,41 @@ def listing(
                     template, backend, pack, cert, key, algorithm,
                     guarded(safety, safety_log).choice)  # fmt: skip
     job, lines = prepare(wanted)
-    typer.echo("\n".join(lines), err=True)
+    for line in lines:
+        speech.say(line)
     if dry_run:
         size = workforce.size()
-        _tell_plan(foreseen(job, workers=size, only_failures=only_failures, orders=orders), as_json)
+        _tell_plan(foreseen(job, workers=size, only_failures=only_failures, orders=orders), speech, as_json)
         return
     tell_unchecked(current())
-    told, aside = _Told(tell_every), _tell_aside
+    told, aside = _Told(speech, tell_every), speech.aside
     with redirect_stdout(sys.stderr):  # what Ray says of its machines is no part of our answer
         tally = run(job, workforce=workforce, only_failures=only_failures, orders=orders, progress=told, tell=aside)
-    _tell_run(job, tally, as_json)
+    _tell_run(job, tally, speech, as_json)
     if not tally.clean:
         raise typer.Exit(1)
 
 
-def _tell_aside(line: str) -> None:
-    typer.echo(f"packshot: {line}", err=True)
+class _Speech:
+    """Prints lines for people in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def say(self, line: str, *, err: bool = True) -> None:
+        """A line, on stderr unless it is the answer."""
+        typer.echo(in_language(line, self.language), err=err)
+
+    def aside(self, line: str) -> None:
+        """A remark."""
+        typer.echo(f"packshot: {in_language(line, self.language)}", err=True)
 
 
 class _Told:
     """Prints how far a run is: in place on a terminal, now and then elsewhere."""
 
-    def __init__(self, seconds: float) -> None:
-        self.terminal, self.last = sys.stderr.isatty(), 0.0
+    def __init__(self, speech: _Speech, seconds: float) -> None:
+        self.speech, self.terminal, self.last = speech, sys.stderr.isatty(), 0.0
         self.seconds = 0.2 if self.terminal else seconds
 
     def __call__(self, tally: Tally) -> None:
@@ -178,26 +200,28 @@ class _Told:
         if now - self.last < self.seconds and not over:
             return
         self.last = now
-        typer.echo(f"\r\x1b[K{tally.line()}" if self.terminal else tally.line(), err=True, nl=over or not self.terminal)
+        line = in_language(tally.line(), self.speech.language)
+        typer.echo(f"\r\x1b[K{line}" if self.terminal else line, err=True, nl=over or not self.terminal)
 
 
-def _tell_plan(counts: dict[str, Any], as_json: bool) -> None:
+def _tell_plan(counts: dict[str, Any], speech: _Speech, as_json: bool) -> None:
     if as_json:
         typer.echo(dump(counts))
         return
     for key in ("by_channel_and_role", "by_path"):
         for name, count in counts[key].items():
-            typer.echo(f"{name}: {count:,}")
+            speech.say(f"{name}: {count:,}", err=False)
     lost = ", ".join(f"{count:,} of kind {kind}" for kind, count in counts["lost"].items()) or "nothing"
-    typer.echo(f"lost: {lost}")
-    typer.echo(
+    speech.say(f"lost: {lost}", err=False)
+    speech.say(
         f"planned {counts['planned']:,}: {counts['there']:,} there, {counts['failed_before']:,} failed before, "
         f"{counts['rejected']:,} rejected, "
-        f"{counts['to_make']:,} to make in about {counts['seconds']:,} s (by {counts['from']})"
+        f"{counts['to_make']:,} to make in about {counts['seconds']:,} s (by {counts['from']})",
+        err=False,
     )
 
 
-def _tell_run(job: Job, tally: Tally, as_json: bool) -> None:
+def _tell_run(job: Job, tally: Tally, speech: _Speech, as_json: bool) -> None:
     from packshot.listing.contact_sheet import PAGE
     from packshot.listing.journal import FAILURES, MANIFEST
 
@@ -207,13 +231,14 @@ def _tell_run(job: Job, tally: Tally, as_json: bool) -> None:
     again = f", {tally.known:,} failed before (--only-failures tries them again)" if tally.known else ""
     again += f", {tally.rejected:,} rejected" if tally.rejected else ""
     there = tally.there + tally.made
-    typer.echo(
+    speech.say(
         f"{job.out.shown(MANIFEST)}: {there:,} of {tally.total:,} pictures, {tally.made:,} of them new; "
-        f"{tally.failed:,} failed{again}; {tally.lost:,} rows, photos or pictures of sets lost"
+        f"{tally.failed:,} failed{again}; {tally.lost:,} rows, photos or pictures of sets lost",
+        err=False,
     )
-    typer.echo(f"{job.out.shown(PAGE)}: look through them")
+    speech.say(f"{job.out.shown(PAGE)}: look through them", err=False)
     if not tally.clean:
-        typer.echo(f"packshot: what is missing, and why: {job.out.shown(FAILURES)}", err=True)
+        speech.aside(f"what is missing, and why: {job.out.shown(FAILURES)}")
 
 
 def _need_opencv() -> None:
@@ -268,13 +293,14 @@ def _written(made: Repair, look: Look, target: Path, certified: bool) -> Path:
     return path
 
 
-def _tell(row: dict[str, Any], language: Any, strict: bool, as_json: bool, *, brief: bool) -> bool:
+def _tell(row: dict[str, Any], language: Language, strict: bool, as_json: bool, *, brief: bool) -> bool:
     """Print what came of a picture; whether it is good."""
     from packshot.listing.rules import failed
     from packshot.listing.verdicts import COPIED
 
     if "error" in row:
-        typer.echo(json.dumps(row, ensure_ascii=False) if as_json else f"packshot: {row['error']}", err=not as_json)
+        line = in_language(row["error"], language)
+        typer.echo(json.dumps(row, ensure_ascii=False) if as_json else f"packshot: {line}", err=not as_json)
         return False
     before: Report = row["report"]
     after: Report = row.get("after", before)
@@ -315,7 +341,7 @@ def _summary(verdicts: Sequence[Verdict], language: Language) -> str:
     return in_language(", ".join(f"{count} {status}" for status, count in counts.items() if count), language)
 
 
-def _explain(channels: Sequence[Channel], language: str, as_json: bool) -> None:
+def _explain(channels: Sequence[Channel], language: Language, as_json: bool) -> None:
     for channel in channels:
         title = channel.title_zh if language == "zh" else channel.title
         rows = [

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from packshot.errors import OutputError
+from packshot.errors import OutputError, RequestError
+from packshot.phrases import LANGUAGES, Language
 
 if TYPE_CHECKING:
     from packshot.safety import Guard
@@ -27,6 +28,21 @@ SafetyLog = Annotated[
     Path | None,
     typer.Option("--safety-log", envvar="PACKSHOT_SAFETY_LOG", help="Add a line of JSON here for every refusal."),
 ]
+
+
+Spoken = Annotated[str, typer.Option("--language", help="Of the lines for people: en or zh.")]
+
+
+def language_of(word: str) -> Language:
+    """The language that `--language` names.
+
+    Raises:
+        RequestError: another one.
+    """
+    for language in LANGUAGES:
+        if word == language:
+            return language
+    raise RequestError("--language", f"'{word}'", " or ".join(LANGUAGES))
 
 
 def guarded(file: Path | None, log: Path | None) -> Guard:

@@ -45,7 +45,7 @@ def test_the_command_checks_folders_and_repairs(tmp_path: Path) -> None:
 def test_the_command_speaks_chinese(tmp_path: Path) -> None:
     (tmp_path / "a.jpg").write_bytes(jpeg(product(share=0.7)))
     code, text = run(["check", tmp_path / "a.jpg", "--channel", "amazon-main", "--language", "zh"])
-    assert code == 1 and "不合格 主体占比：最长边占 70" in text
+    assert code == 1 and "不合格 主体占比：最长边占画面 70" in text
 
 
 @pytest.mark.parametrize(

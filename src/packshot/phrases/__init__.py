@@ -6,7 +6,7 @@ names are filled in already, a key is a pattern with holes: `"{} separate piece{
 
 - A hole takes anything, and what it took is looked up in turn: it may be a number, a name or another phrase. Between
   quotes stands what a user wrote, which stays.
-- A hole with a name takes one word of that table of `names.toml`, as `{rule}`; `{n}` takes a number.
+- A hole with a name takes one word of that table of `names.toml`, as `{rule}`; `{n}` takes a number, see `TAKES`.
 - What is no phrase may be a list of them, with the signs of `_JOINTS` between; else it stays as it is.
 
 `tests/unit/test_phrases.py` reads every message out of the source and insists on its Chinese. This room imports nothing
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib import resources
@@ -27,9 +27,11 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 HOLE = re.compile(r"\{(\w*)\}")
-_NUMBER = r"-?[\d.,]*\d"
+TAKES = {"n": r"-?(?:[\d.,]*\d(?:e[+-]?\d+)?|inf|nan)", "latin": "[a-z][a-z ]*", "han": "[一-鿿]+"}
+"""What holes of other names take: a number; a word that is told in both languages, in English and in Chinese."""
 _END = "; "
 _JOINTS = ((_END, "；"), (", ", "、"), (" or ", "或"), (" and ", "和"))
+_NAMES = re.compile(r"[^\s']+(, [^\s']+)*")
 _KEPT = 8_192
 """Lines whose Chinese is remembered: verdicts on many pictures say much the same."""
 
@@ -96,22 +98,31 @@ def _found(text: str) -> str | None:
     table = _table()
     if text in table.whole:
         return table.whole[text]
+    phrases = table.patterns.get(text[:1], table.patterns[""])
+    if _END in text:
+        return _filled(text, (phrase for phrase in phrases if phrase.sentences), table) or _phrases_in(text)
+    return _phrases_in(text) or _filled(text, phrases, table)
+
+
+def _phrases_in(text: str) -> str | None:
+    """A list of nothing but phrases."""
     for joint, mark in _JOINTS[:2]:
         said = [_found(part) for part in text.split(joint)] if joint in text else []
         if said and all(said):
             return mark.join(filter(None, said))
-    sentences = _END in text
-    for phrase in table.patterns.get(text[:1], table.patterns[""]):
-        if (phrase.sentences or not sentences) and (found := phrase.pattern.fullmatch(text)):
-            return _filled(phrase, found.groups(), table)
     return None
 
 
-def _filled(phrase: _Phrase, taken: tuple[str, ...], table: _Table) -> str:
+def _filled(text: str, phrases: Iterable[_Phrase], table: _Table) -> str | None:
+    """The first phrase that fits, with what its holes took."""
+
     def said(kind: str, part: str) -> str:
         return table.names[kind].get(part, part) if kind in table.names else part if kind == "'" else chinese(part)
 
-    return put(phrase.text, [said(kind, part) for kind, part in zip(phrase.holes, taken, strict=True)])
+    for phrase in phrases:
+        if (found := phrase.pattern.fullmatch(text)) is not None:
+            return put(phrase.text, [said(kind, part) for kind, part in zip(phrase.holes, found.groups(), strict=True)])
+    return None
 
 
 def put(text: str, parts: list[str]) -> str:
@@ -123,9 +134,14 @@ def put(text: str, parts: list[str]) -> str:
 def _listed(text: str) -> str:
     for joint, mark in _JOINTS:
         parts = text.split(joint)
-        if len(parts) > 1 and (said := [chinese(part) for part in parts]) != parts:
+        if len(parts) > 1 and ((said := [chinese(part) for part in parts]) != parts or _named(joint, parts)):
             return mark.join(said)
     return text
+
+
+def _named(joint: str, parts: list[str]) -> bool:
+    """Whether a conjunction stands between names, as in "png, jpg or webp"."""
+    return joint.strip().isalpha() and all(map(_NAMES.fullmatch, parts))
 
 
 @cache
@@ -176,7 +192,7 @@ def _phrase(english: str, text: str, known: Mapping[str, Mapping[str, str]]) -> 
         before = english[end : hole.start()]
         kind = hole[1] or ("'" if before.endswith("'") and english[hole.end() :].startswith("'") else "")
         words = sorted(known.get(kind, ()), key=len, reverse=True)
-        taken = "|".join(map(re.escape, words)) or (_NUMBER if kind == "n" else ".*?")
+        taken = "|".join(map(re.escape, words)) or TAKES.get(kind, ".*?")
         pattern += f"{re.escape(before)}({taken})"
         holes.append(kind)
         end = hole.end()

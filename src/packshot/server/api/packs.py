@@ -67,7 +67,8 @@ def delete(name: str, server: Server) -> None:
 
 def _shown(name: str, pack: Pack, removable: bool) -> PackOut:
     card, summary = pack.manifest, str(pack.manifest.get("summary", ""))
-    told = {"summary": chinese(summary), "quality": {key: chinese(key.replace("_", " ")) for key in card["quality"]}}
+    numbers = [key for key, value in card["quality"].items() if isinstance(value, int | float)]
+    told = {"summary": chinese(summary), "quality": {key: chinese(key.replace("_", " ")) for key in numbers}}
     return PackOut(
         name=name, version=str(card["version"]), kind=pack.kind, summary=summary, licence=str(card["licence"]),
         training_data=card["training_data"], quality=dict(card["quality"]), kinds=[*_kinds(pack)],
