@@ -27,10 +27,15 @@ from server_calls import ended
 from servers import RunningServer, serving
 from shop_catalogues import catalogue
 
+from packshot.generation.parallel import cores
 from packshot.packs import open_pack
 
 pytestmark = pytest.mark.slow
-PICTURES = 8
+PICTURES = 8 * cores()
+"""More than are made before the first of them are seen, two seconds later, and their server is killed."""
+
+LONG_SECONDS = 200.0
+"""For machines that have much else to do."""
 
 
 @dataclass
@@ -93,15 +98,15 @@ def test_a_training_goes_on_elsewhere_and_its_pack_is_everywhere(shop: Shop) -> 
     with shop.other.halted():  # the one begins it
         job = shop.one.http.post("/v1/trainings", data=wish, files={"catalogue": ("c.zip", catalogue())}).json()
         url, files = f"/v1/trainings/{job['id']}", f"trainings/{job['request']['folder']}/"
-        _until(lambda: shop.one.http.get(url).json()["step"])
+        _until(lambda: _read(shop.one, url)["step"])
     shop.other.http.post(f"/v1/jobs/{job['id']}/cancel")
-    assert ended(shop.other, job)["status"] == "cancelled"
+    assert ended(shop.other, job, LONG_SECONDS)["status"] == "cancelled"
     stopped = shop.other.http.get(url).json()
     assert stopped["resumable"] and stopped["step"] > 0 and stopped["prepared"]["rows"] == 12
     assert not (shop.one.home / "work" / job["request"]["folder"]).exists()
     with shop.one.halted():  # the other goes on
         again = shop.one.http.post(f"{url}/resume", json={"minutes": stopped["spent_minutes"] + 0.02}).json()
-        again = ended(shop.one, again)
+        again = ended(shop.one, again, LONG_SECONDS)
     assert again["status"] == "done" and again["result"]["step"] > stopped["step"], again
     steps = [point["step"] for point in shop.one.http.get(f"{url}/curve").json()["points"] if "loss" in point]
     assert steps == sorted(steps) and steps[-1] == again["result"]["step"]
@@ -116,7 +121,14 @@ def test_a_training_goes_on_elsewhere_and_its_pack_is_everywhere(shop: Shop) -> 
     assert shop.other.http.get(url).status_code == 404
 
 
-def _until(true: Callable[[], object], seconds: float = 60.0) -> None:
+def _read(server: RunningServer, url: str) -> dict[str, Any]:
+    answer = server.http.get(url)
+    assert answer.status_code == 200, answer.text
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def _until(true: Callable[[], object], seconds: float = LONG_SECONDS) -> None:
     until = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < until
@@ -128,14 +140,14 @@ def test_a_listing_outlives_its_server_and_is_anybodys(shop: Shop) -> None:
         job = asked(shop.one, PICTURES)
         _until(lambda: shop.one.http.get(f"/v1/jobs/{job['id']}").json()["status"] != "queued")
     url, files = f"/v1/listings/{job['id']}", f"listings/{job['request']['folder']}/"
-    _until(lambda: shop.other.http.get(url).json()["made"] >= 2)
-    assert shop.other.http.get(url).json()["made"] < PICTURES
+    _until(lambda: _read(shop.other, url)["made"] >= 2)
+    assert _read(shop.other, url)["made"] < PICTURES
     before = shop.other.http.get(f"{url}/pictures").json()["pictures"]
     first = before[0]
     assert shop.other.http.post(f"{url}/rejections", json={"keys": [first["key"]]}).json() == {"rejected": 1}
     assert shop.one.http.get(f"{url}/pictures").json()["pictures"][0]["rejected"] is True
     shop.one.kill()
-    job = ended(shop.other, job)
+    job = ended(shop.other, job, LONG_SECONDS)
     assert job["status"] == "done" and job["attempt"] == 2, job
     assert job["result"]["there"] >= len(before) and job["result"]["there"] + job["result"]["made"] == PICTURES
     after = shop.other.http.get(f"{url}/pictures").json()

@@ -328,3 +328,12 @@ def test_forgotten_lines_are_gone_with_their_segments(store: Store) -> None:
     store.forget("failures.jsonl")
     store.forget("failures.jsonl")
     assert store.lines("failures.jsonl") == b"" and read_lines(store, MANIFEST) == [{"key": 2}]
+
+
+def test_a_folder_that_gets_its_first_file_while_it_is_listed(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Files:
+        def find(self, path: str, detail: bool) -> dict[str, dict[str, object]]:
+            return {path.partition("://")[2]: {"name": path, "size": 0, "type": "directory"}}
+
+    monkeypatch.setattr(remote, "file_system", lambda protocol: Files())
+    assert remote.RemoteStore("s3://bucket/run").listed(".packshot/lines") == {}

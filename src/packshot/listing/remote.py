@@ -175,7 +175,9 @@ class RemoteStore:
         """
         root = len(self.url.partition("://")[2]) + 1
         found = self._try(folder, lambda files, path: files.find(path, detail=True))
-        return {path.lstrip("/")[root:]: _listed(facts) for path, facts in found.items()}
+        rows = {path.lstrip("/")[root:]: facts for path, facts in found.items()}
+        # s3fs has a row of the folder itself where the first file came just after it had found none.
+        return {name: _listed(facts) for name, facts in rows.items() if facts["type"] == "file"}
 
     def segments(self, name: str = "") -> list[str]:
         """Names of the segments of a file of lines, or of all such files, in the order of their writing."""
