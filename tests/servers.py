@@ -15,7 +15,7 @@ from pathlib import Path
 
 import httpx2 as httpx
 
-START_SECONDS = 60.0
+START_SECONDS = 150.0
 
 
 @dataclass
