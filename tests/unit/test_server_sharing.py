@@ -225,14 +225,14 @@ def test_a_pack_reaches_every_server(apart: list[Settings], monkeypatch: pytest.
     stock.publish(one, "shop") if pack(one, b"first") else None
     stock.bring(other, "shop")
     assert open_pack(here).read("generator.onnx") == b"first"
-    for odd in ("", "..", "a@b?c", "a\0b", "*", "base"):  # as clients may say: none of these is ever looked for
-        stock.bring(other, odd)
     reads: list[str] = []
     read = RemoteStore.read
     monkeypatch.setattr(RemoteStore, "read", lambda self, name: (reads.append(name), read(self, name))[1])
     stock.bring(other, "shop")
     stock.sync(other)
-    assert reads == []  # fetched once
+    for odd in ("", "..", "a@b?c", "a\0b", "*", "base"):  # as clients may say
+        stock.bring(other, odd)
+    assert reads == []  # it is fetched once, and others are not looked for
     pack(one, b"second")
     stock.publish(one, "shop")
     stock.sync(other)
