@@ -31,7 +31,7 @@ from packshot.generation.parallel import cores
 from packshot.packs import open_pack
 
 pytestmark = pytest.mark.slow
-PICTURES = 8 * cores()
+PICTURES = 6 * cores()
 """More than are made before the first of them are seen, two seconds later, and their server is killed."""
 
 LONG_SECONDS = 200.0
