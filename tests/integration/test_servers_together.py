@@ -31,7 +31,7 @@ from packshot.generation.parallel import cores
 from packshot.packs import open_pack
 
 pytestmark = pytest.mark.slow
-PICTURES = 8 * cores()
+PICTURES = 6 * cores()
 """More than are made before the first of them are seen, two seconds later, and their server is killed."""
 
 LONG_SECONDS = 200.0
@@ -115,6 +115,7 @@ def test_a_training_goes_on_elsewhere_and_its_pack_is_everywhere(shop: Shop) -> 
     drawn = shop.one.http.post("/v1/generations", json={"prompt": "red watch", "count": 1, "pack": "our-shop"})
     assert drawn.status_code == 202, drawn.text  # by then at the latest it is there
     here, there = (open_pack(server.home / "packs" / "our-shop") for server in (shop.one, shop.other))
+    assert ended(shop.one, drawn.json(), LONG_SECONDS)["status"] == "done"
     assert here.sha256 == there.sha256 and all(here.read(name) for name in here.manifest["files"])
     _until(lambda: "our-shop" in {pack["name"] for pack in shop.one.http.get("/v1/packs").json()["packs"]})
     assert shop.one.http.delete(url).status_code == 204 and shop.objects(files) == []

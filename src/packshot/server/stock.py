@@ -10,6 +10,7 @@ import fcntl
 import hashlib
 import json
 import logging
+import re
 import shutil
 import tempfile
 import threading
@@ -23,6 +24,9 @@ from packshot.packs import MANIFEST, available
 from packshot.server.settings import Settings
 from packshot.server.shared import asked, shared
 from packshot.server.tasks.packs import FOLDER
+
+NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
+"""Of a pack that is trained on a server."""
 
 SYNC_SECONDS = 5.0
 """After which a pack that another server has trained, replaced or removed is known here."""
@@ -40,8 +44,8 @@ def bring(settings: Settings, name: str) -> None:
         OutputError: the bucket cannot be read.
         PackError: what it has is damaged.
     """
-    store = asked(shared(settings, FOLDER, name))
-    if isinstance(store, RemoteStore) and name not in available():
+    store = asked(shared(settings, FOLDER)).below(name)
+    if isinstance(store, RemoteStore) and NAME.fullmatch(name) and name not in available():
         _fetch(store, settings.home / FOLDER / name)
 
 

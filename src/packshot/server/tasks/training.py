@@ -34,7 +34,6 @@ CHECKPOINT_SECONDS = 60.0
 """For a training to write a checkpoint when it is cancelled."""
 
 NEEDED = ("torch", "onnx", "safetensors")
-_NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,39}")
 _SOURCE = re.compile(r"[\w][\w .\-]{0,99}")
 _PREPARING, _TRAINING = 0.1, 0.95
 
@@ -111,7 +110,7 @@ def understood(request: Mapping[str, Any], settings: Settings) -> None:
     known = offers()
     if request["recipe"] not in known:
         raise RequestError("recipe", f"'{request['recipe'][:80]}'", ", ".join(known))
-    if not _NAME.fullmatch(request["name"]):
+    if not stock.NAME.fullmatch(request["name"]):
         raise RequestError("name", f"'{request['name'][:80]}'", "letters a to z, digits and hyphens, at most 40")
     stock.bring(settings, request["name"])
     if request["name"] in available():

@@ -231,7 +231,9 @@ def test_a_pack_reaches_every_server(apart: list[Settings], monkeypatch: pytest.
     monkeypatch.setattr(RemoteStore, "read", lambda self, name: (reads.append(name), read(self, name))[1])
     stock.bring(other, "shop")
     stock.sync(other)
-    assert reads == []  # fetched once
+    for odd in ("", "..", "a@b?c", "a\0b", "*", "base"):  # as clients may say
+        stock.bring(other, odd)
+    assert reads == []  # it is fetched once, and others are not looked for
     pack(one, b"second")
     stock.publish(one, "shop")
     stock.sync(other)
