@@ -138,6 +138,34 @@ def test_a_name_is_free_afterwards_and_the_old_training_does_not_take_it_back(gu
     assert (home / "packs" / "our-shop" / "pack.json").is_file()
 
 
+@pytest.mark.parametrize(
+    ("minutes", "compiler", "begun", "compiles"),
+    [
+        (5.0, "/usr/bin/c++", None, "false"),  # it would take most of the time
+        (10.0, "/usr/bin/c++", None, "true"),
+        (10.0, None, None, "false"),
+        (60.0, "/usr/bin/c++", "false", "false"),  # went on with: another recipe would be refused
+        (60.0, None, "true", "true"),
+    ],
+)
+def test_long_trainings_are_compiled_and_go_on_as_they_began(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch, minutes: float, compiler: str | None, begun: str | None,
+    compiles: str,
+) -> None:  # fmt: skip
+    pytest.importorskip("torch")
+    commands: list[list[str]] = []
+    monkeypatch.setattr(training, "run", lambda command, *_: commands.append([*command.words]))
+    monkeypatch.setattr(training.shutil, "which", lambda name: compiler)
+    request = {**WISH, "name": "our-shop", "folder": new_id("training"), "recipe": "from-scratch", "minutes": minutes}
+    folder = guarded.settings.home / "trainings" / str(request["folder"])
+    (folder / "run").mkdir(parents=True)
+    if begun is not None:
+        (folder / "run" / "recipe.toml").write_text(f"[loop]\ncompile = {begun}\n", "utf-8")
+    training.train(request, context(guarded.settings.home))
+    (words,) = (words for words in commands if words[0] == "train")
+    assert f"--set=loop.compile={compiles}" in words
+
+
 KETTLE = {"key": "kettle", "en": ["kettle"], "zh": ["水壶"], "value": 47}
 POT = {"key": "kettle", "en": ["tea pot"], "zh": ["茶壶"], "value": 46}
 

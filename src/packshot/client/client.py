@@ -96,7 +96,7 @@ class Client:
         headers = self._headers(False, webhook)
         return self._waited(Job.of(self._sent("/v1/listings", headers, fields=fields, files=files), self), wait)
 
-    def train(self, name: str, *, minutes: float, catalogue: str | Path | None = None, source: str = "",
+    def train(self, name: str, *, minutes: float, catalogue: File | None = None, source: str = "",
               kinds: File | None = None, wait: bool = False, webhook: str = "", **wishes: Any) -> Job:  # fmt: skip
         """Train a pack on a catalogue, a ZIP, or on a folder that the operator lends; errors as of `generate`.
 

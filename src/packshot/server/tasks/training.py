@@ -33,6 +33,9 @@ LONGEST_MINUTES = 2_880.0
 CHECKPOINT_SECONDS = 60.0
 """For a training to write a checkpoint when it is cancelled."""
 
+COMPILING_MINUTES = 10.0
+"""From here on a training is compiled first, which takes a minute or more and makes steps some 1.6 times faster."""
+
 NEEDED = ("torch", "onnx", "safetensors")
 _SOURCE = re.compile(r"[\w][\w .\-]{0,99}")
 _PREPARING, _TRAINING = 0.1, 0.95
@@ -236,13 +239,22 @@ def _prepare(request: Mapping[str, Any], folder: Path, offer: Offer, settings: S
 def _train(request: Mapping[str, Any], folder: Path, offer: Offer) -> list[str]:
     minutes = float(request["minutes"])
     settings = {
-        "loop.compile": str(offer.name != "trial" and shutil.which("c++") is not None).lower(),
+        "loop.compile": str(_compiles(request, folder, offer)).lower(),
         "loop.sheet_minutes": f"{min(15.0, max(0.1, minutes / 8)):g}",
         **{name: f"{value:g}" if isinstance(value, float) else str(value)
            for name, value in {**offer.settings, **request["overrides"]}.items()},
     }  # fmt: skip
     words = ["train", str(recipe_file(offer.recipe)), f"--data={folder / SHARDS}", f"--out={folder / RUN}"]
     return [*words, f"--max-minutes={minutes:g}", *(f"--set={name}={value}" for name, value in settings.items())]
+
+
+def _compiles(request: Mapping[str, Any], folder: Path, offer: Offer) -> bool:
+    """Whether to compile, as in the first sitting if there was one: a run goes on by the recipe it began with."""
+    with suppress(FileNotFoundError):
+        begun = tomllib.loads((folder / RUN / "recipe.toml").read_text(encoding="utf-8"))
+        return bool(begun["loop"]["compile"])
+    worth = offer.name != "trial" and request["minutes"] >= COMPILING_MINUTES
+    return worth and shutil.which("c++") is not None
 
 
 def _card(request: Mapping[str, Any], folder: Path, offer: Offer) -> str:
