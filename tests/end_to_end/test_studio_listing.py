@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from listing_pictures import jpeg, two_items
+from messages import is_chinese
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from servers import RunningServer, serving
@@ -69,6 +71,38 @@ def test_a_table_becomes_pictures_of_which_some_are_rejected(browser: Browser, s
         expect(tiles.first).to_contain_text("Shopify, product media")
         page.reload()
         expect(page.locator(".run-row")).to_contain_text("shop.csv")
+
+
+def test_a_chinese_shopkeeper_reads_no_english(browser: Browser, server: RunningServer) -> None:
+    rows = "货号,品名,图片\nB-1,红色手提包,bag.png\nB-2,女士手提包,gone.png\nB-3,小包,small.png\nB-4,手提包,two.jpg\n"
+    table = {"name": "shop.csv", "mimeType": "text/csv", "buffer": rows.encode()}
+    sizes = {"bag.png": (900, 900), "small.png": (60, 60)}
+    photos = [{"name": name, "mimeType": "image/png", "buffer": photo_bytes(size)} for name, size in sizes.items()]
+    photos.append({"name": "two.jpg", "mimeType": "image/jpeg", "buffer": jpeg(two_items())})
+    with studio(browser, server, language="zh", allowed=("415",)) as here:
+        page = here.open("listing")
+        files = page.locator(".listing input[type=file]")
+        files.nth(0).set_input_files({**table, "buffer": b""})  # type: ignore[arg-type]
+        files.nth(1).set_input_files(photos)  # type: ignore[arg-type]
+        page.get_by_label("淘宝白底图").check()
+        page.get_by_role("button", name="开始制作").click()
+        expect(page.locator(".opened .fault")).to_contain_text("空文件", timeout=90_000)
+        files.nth(0).set_input_files(table)  # type: ignore[arg-type]
+        page.get_by_role("button", name="开始制作").click()
+        expect(page.locator(".run-row .badge").first).to_have_text("完成", timeout=90_000)
+        for summary in page.locator(".opened summary").all():
+            summary.click()
+        expect(page.locator(".failures")).to_contain_text("缺少照片“gone.png”")
+        expect(page.locator(".failures")).to_contain_text(re.compile("B-3 · 淘宝白底图 · 主图 太小：需放大"))
+        expect(page.locator(".failures")).to_contain_text(re.compile("B-4 · 淘宝白底图 · 主图 商品件数：请自行指定"))
+        page.locator(".opened .tile button.picture").first.click()
+        verdicts = page.get_by_role("dialog").get_by_role("table")
+        expect(verdicts).to_contain_text("纯白背景边缘 100 %、背景 100 % 为纯白")
+        said = [*page.locator(".opened").inner_text().splitlines(), *verdicts.inner_text().splitlines()]
+        assert [line for line in said if line.strip() and not is_chinese(line) and " " in line] == []
+        page.keyboard.press("Escape")
+        page.get_by_role("button", name="Switch to English").click()
+        expect(page.locator(".failures")).to_contain_text("the photo 'gone.png' is missing")
 
 
 def test_packs_are_told_and_draw(browser: Browser, server: RunningServer) -> None:

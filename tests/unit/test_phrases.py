@@ -26,6 +26,7 @@ ERRORS: dict[str, tuple[int | str, ...]] = {
 
 ROOMS = ("images.py", "packs.py", "prompt.py", "catalogue", "editing", "generation", "listing", "provenance", "safety",
          "server")  # fmt: skip
+"""What the page, `check`, `listing` and `verify` can say."""
 OPERATORS = {
     *(f"listing/{name}.py" for name in ("database", "executors", "preparing", "ray_pool", "readiness", "rejecting",
                                         "remote", "sets", "signing")),
@@ -87,7 +88,7 @@ def test_every_verdict_and_repair_in_the_source_has_chinese() -> None:
         ("the photo cuts the product off at the top and left", "照片把主体切掉了（上和左）"),
         ("amazon-main, taobao-white", None),
         ("png, jpg or webp", "png、jpg或webp"),
-        ("'salt and pepper'", None),
+        ("'salt and pepper'", "“salt and pepper”"),
         ("12.5 KB", None),
     ],
 )  # fmt: skip
@@ -96,7 +97,7 @@ def test_lines_are_put_together_of_phrases(text: str, said: str | None) -> None:
 
 
 def test_no_phrase_is_taken_for_another() -> None:
-    names = {**table().names, "n": {"7": "7"}, "latin": {"oak": "oak"}, "han": {"橡木": "橡木"}}
+    names = {**table().names, "n": {"7": "7"}, "latin": {"oak": "oak"}, "han": {"橡木": "橡木"}, "quoted": {"a": "a"}}
     wrong = {}
     for english, text in phrases().items():
         kinds = HOLE.findall(english)

@@ -27,8 +27,9 @@ Language = Literal["en", "zh"]
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
 HOLE = re.compile(r"\{(\w*)\}")
-TAKES = {"n": r"-?(?:[\d.,]*\d(?:e[+-]?\d+)?|inf|nan)", "latin": "[a-z][a-z ]*", "han": "[一-鿿]+"}
-"""What holes of other names take: a number; a word that is told in both languages, in English and in Chinese."""
+TAKES = {"n": r"-?(?:[\d.,]*\d(?:e[+-]?\d+)?|inf|nan)", "latin": "[a-z][a-z ]*", "han": "[一-鿿]+", "quoted": "[^']*"}
+"""What holes of other names take, to stay as it is: a number; a word that is told in both languages, in English and in
+Chinese; what stands between quotes."""
 _END = "; "
 _JOINTS = ((_END, "；"), (", ", "、"), (" or ", "或"), (" and ", "和"))
 _NAMES = re.compile(r"[^\s']+(, [^\s']+)*")
@@ -117,7 +118,13 @@ def _filled(text: str, phrases: Iterable[_Phrase], table: _Table) -> str | None:
     """The first phrase that fits, with what its holes took."""
 
     def said(kind: str, part: str) -> str:
-        return table.names[kind].get(part, part) if kind in table.names else part if kind == "'" else chinese(part)
+        return (
+            table.names[kind].get(part, part)
+            if kind in table.names
+            else part
+            if kind == "'" or kind in TAKES
+            else chinese(part)
+        )
 
     for phrase in phrases:
         if (found := phrase.pattern.fullmatch(text)) is not None:

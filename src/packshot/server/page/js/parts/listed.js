@@ -2,7 +2,7 @@
 import { get, post, saying } from "../api.js";
 import { notice } from "../announce.js";
 import { arrowed, button, h, icon, options } from "../dom.js";
-import { has, language, t, told } from "../texts.js";
+import { bind, has, language, t, told } from "../texts.js";
 import { openDialog } from "./dialogs.js";
 
 const PAGE = 100;
@@ -21,7 +21,7 @@ export function resultsFor(job, { counted, titles }) {
 
   const channelOf = ({ channel }) => titles[channel]?.[language()] ?? channel;
   const roleOf = ({ role }) => (has(`role.${role}`) ? t(`role.${role}`) : role);
-  /** What a failure is about: a picture of a set, or a row of the table. */
+  /** What a picture or a failure is about: a picture of a set, or a row of the table. */
   const placeOf = (one) => [one.sku || t("listing.row", { number: one.row ?? one.line }), one.channel && channelOf(one), one.role && roleOf(one)].filter(Boolean).join(" · ");
 
   function put(picture) {
@@ -45,10 +45,9 @@ export function resultsFor(job, { counted, titles }) {
     const status = worst(verdicts);
     const press = button(null, "listing.reject", toggle, { class: "quiet", "aria-pressed": String(picture.rejected) });
     press.prepend(icon("close"));
-    const alt = `${picture.sku ?? ""} ${picture.channel} ${picture.role}`;
-    const image = h("img", { src: picture.url, alt, loading: "lazy", decoding: "async" });
-    const look = h("button", { type: "button", class: "picture", label: ["picture.open", { title: alt }], on: { click: () => openListed(picture, alt) } }, image);
-    const tile = h("article", { class: `tile${picture.rejected ? " rejected" : ""}`, label: ["picture.of", { title: alt }] }, look,
+    const title = () => placeOf(picture);
+    const look = h("button", { type: "button", class: "picture", label: ["picture.open", { title }], on: { click: () => openListed(picture, title) } }, shownAs(picture, title, { loading: "lazy", decoding: "async" }));
+    const tile = h("article", { class: `tile${picture.rejected ? " rejected" : ""}`, label: ["picture.of", { title }] }, look,
       h("div", { class: "tile-facts" }, h("span", { class: "hint" }, h("span", { t: () => channelOf(picture) }), " · ", h("span", { t: () => roleOf(picture) })), h("span", { class: `badge ${TONES[status]}`, t: `verdict.${status}` })),
       h("div", { class: "actions" }, press));
     async function toggle() {
@@ -86,6 +85,12 @@ export function resultsFor(job, { counted, titles }) {
   };
 }
 
+function shownAs(picture, title, properties = {}) {
+  const image = h("img", { src: picture.url, ...properties });
+  bind(image, "alt", "recipe.word", { name: title });
+  return image;
+}
+
 /** What was measured; and where that is not right, what is accepted and why one can't be sure. */
 const found = (verdict) => ["measured", ...(verdict.status === "pass" ? [] : ["accepted"]), ...(verdict.why ? ["why"] : [])].map((key) => h("span", { t: [`verdict.${key}`, { said: told(verdict, key) }] }));
 
@@ -94,5 +99,5 @@ function openListed(picture, title) {
   const rows = verdicts.map((verdict) => h("tr", {}, h("td", {}, h("span", { class: `badge ${TONES[verdict.status] ?? ""}`, t: `verdict.${verdict.status}` })), h("th", { scope: "row", t: ["recipe.word", { name: told(verdict, "rule") }] }), h("td", {}, found(verdict))));
   const links = h("div", { class: "row" }, h("a", { class: "button", href: picture.url, download: picture.path?.split("/").pop() ?? "" }, icon("download"), h("span", { t: "picture.download" })),
     picture.certificate_url && h("a", { class: "button quiet", href: picture.certificate_url, download: "" }, icon("shield"), h("span", { t: "proof.file" })));
-  openDialog(h("div", { class: "viewer" }, h("div", { class: "shown" }, h("img", { src: picture.url, alt: title })), h("div", { class: "side" }, h("h2", { id: "listed-title" }, title), links, h("table", {}, h("tbody", {}, rows)))), { labelledby: "listed-title" });
+  openDialog(h("div", { class: "viewer" }, h("div", { class: "shown" }, shownAs(picture, title)), h("div", { class: "side" }, h("h2", { id: "listed-title", t: ["recipe.word", { name: title }] }), links, h("table", {}, h("tbody", {}, rows)))), { labelledby: "listed-title" });
 }
