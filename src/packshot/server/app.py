@@ -38,6 +38,7 @@ from packshot.server.database import Database
 from packshot.server.metrics import JobFigures
 from packshot.server.observing import Observing, RequestFigures
 from packshot.server.queue import Queue
+from packshot.server.security.addresses import PlainAddresses
 from packshot.server.security.bodies import FIELD_BYTES, FORM_PARTS, BodyLimits
 from packshot.server.security.gate import Gate
 from packshot.server.security.headers import SecurityHeaders
@@ -56,10 +57,10 @@ class Application(FastAPI):
     """FastAPI behind the gate. What stands around it sees every answer, those to bugs too."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """From the outside in: ids, log and figures; headers for browsers; who may; how much; then the routes."""
+        """From the outside in: ids, log and figures; headers for browsers; who may; what and how much; the routes."""
         settings: Settings = self.state.services.settings
         stack = BodyLimits(super().build_middleware_stack(), settings)
-        gate = Gate(stack, settings, Keys(self.state.services.database))
+        gate = Gate(PlainAddresses(stack), settings, Keys(self.state.services.database))
         return Observing(SecurityHeaders(gate), RequestFigures(self.state.registry))
 
     def openapi(self) -> dict[str, Any]:

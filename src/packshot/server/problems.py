@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 from typing import Any
@@ -42,7 +43,8 @@ class Problem(BaseModel):
 
 
 WHEN = {
-    400: "The body can't be read.", 404: "There is none of that id.", 409: "It is not in the state for that.",
+    400: "The body can't be read, or the address has a NUL character in it.",
+    404: "There is none of that id.", 409: "It is not in the state for that.",
     413: "A file has more bytes than this server takes.", 415: "A file is not what it should be, by its content.",
     422: "Something in the request is not acceptable; the detail says what, and what is.",
     429: "More is waiting than can be begun in time; `Retry-After` says when to try again.",
@@ -120,6 +122,13 @@ def install(app: FastAPI) -> None:
         return answer(request, ProblemError(500, "bug", "a bug; the server's log has it under this request's id"))
 
 
+class _Json(JSONResponse):
+    """May quote what a client sent: where that is no text (half a character), a question mark stands."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
 def answer(request: Request, error: ProblemError) -> JSONResponse:
     """The problem document of an error; in OpenAI's form where its clients ask."""
     if request.scope["path"].startswith(OPENAI_PATHS):
@@ -133,7 +142,7 @@ def answer(request: Request, error: ProblemError) -> JSONResponse:
         "request_id": getattr(request.state, "request_id", None),
         **{name: clean(value) if isinstance(value, str) else value for name, value in error.more.items()},
     }
-    return JSONResponse(document, error.status, error.headers, MEDIA_TYPE)
+    return _Json(document, error.status, error.headers, MEDIA_TYPE)
 
 
 def _as_openai(error: ProblemError) -> JSONResponse:
@@ -144,7 +153,7 @@ def _as_openai(error: ProblemError) -> JSONResponse:
     faults = error.more.get("faults") or [{}]
     param = error.more.get("where") or str(faults[0].get("where", "")).removeprefix("body.") or None
     document = {"message": clean(error.detail), "type": kind, "param": param, "code": error.code}
-    return JSONResponse({"error": document}, status, error.headers)
+    return _Json({"error": document}, status, error.headers)
 
 
 def not_found(what: str) -> ProblemError:

@@ -7,8 +7,9 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response, UploadFile
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
+from packshot.server.api.inputs import Input
 from packshot.server.api.services import Asking, Server
 from packshot.server.assets import Asset
 from packshot.server.problems import documented, not_found
@@ -42,10 +43,8 @@ class AssetsOut(BaseModel):
     next: str | None = Field(description="Give it as `before` for the next page.")
 
 
-class AssetIn(BaseModel):
+class AssetIn(Input):
     """What can be changed of an asset."""
-
-    model_config = ConfigDict(extra="forbid")
 
     favourite: bool
 

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
 from packshot.errors import RequestError
 from packshot.server import masks
 from packshot.server.api.bodies import Form, described, multipart, texts, validated
 from packshot.server.api.generations import GenerationIn
+from packshot.server.api.inputs import Input
 from packshot.server.api.jobs import ended
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.assets import Asset, NewAsset
@@ -54,10 +55,8 @@ class ErrorOut(BaseModel):
     error: ErrorDetail
 
 
-class _Wish(BaseModel):
+class _Wish(Input):
     """What both kinds of requests have in common."""
-
-    model_config = ConfigDict(extra="forbid")
 
     prompt: str = Field(max_length=2_000)
     model: str | None = Field(None, max_length=80, description="`packshot`, or the name of a pack.")

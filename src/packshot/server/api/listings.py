@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from packshot.listing.journal import FAILURES, MANIFEST, read_lines
 from packshot.listing.store import LocalStore
 from packshot.server.api.bodies import Form, described, multipart, texts, validated
+from packshot.server.api.inputs import Input
 from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.archives import packed
@@ -39,10 +40,8 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 HERE = documented(404)
 
 
-class ListingIn(BaseModel):
+class ListingIn(Input):
     """How a catalogue is to be listed; the table and the photos are files beside it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     channels: list[str] = Field(
         min_length=1, max_length=listing.MOST_CHANNELS, description="Names; see GET /v1/channels."
@@ -99,10 +98,8 @@ class FailuresOut(BaseModel):
     total: int
 
 
-class RejectionsIn(BaseModel):
+class RejectionsIn(Input):
     """Pictures to leave out of the archive, or to take back into it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     keys: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1, max_length=10_000)
     rejected: bool = True

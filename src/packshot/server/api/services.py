@@ -141,7 +141,7 @@ def wait_seconds(prefer: str, most: float = 60.0) -> float:
     """Of a `Prefer` header; 0 where it names none that makes sense."""
     for part in prefer.split(","):
         name, _, value = part.strip().partition("=")
-        if name.casefold() == "wait" and value.strip().isdigit():
+        if name.casefold() == "wait" and value.strip().isdecimal():
             return min(most, float(value))
     return 0.0
 

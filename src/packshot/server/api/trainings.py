@@ -11,11 +11,12 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
 from packshot.errors import MissingExtraError, RequestError
 from packshot.server.api.bodies import Form, as_json, described, limited, multipart, texts, validated
+from packshot.server.api.inputs import Input
 from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.ids import new_id
@@ -32,10 +33,8 @@ _SHEET = re.compile(r"step-(\d{8})\.png")
 EXAMPLE = {"source": "autumn", "name": "our-shop", "recipe": "small-catalogue", "minutes": 60}
 
 
-class TrainingIn(BaseModel):
+class TrainingIn(Input):
     """What to train; in multipart, the catalogue is a file beside it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=80, description="Of the pack: letters a to z, digits, hyphens.")
     recipe: str = Field("small-catalogue", max_length=80, description="See GET /v1/trainings/options.")
@@ -46,10 +45,8 @@ class TrainingIn(BaseModel):
     licence: str = Field("", max_length=200, description="Of the pack.")
 
 
-class ResumeIn(BaseModel):
+class ResumeIn(Input):
     """How to go on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     minutes: float | None = Field(None, description="In all; as before if left out.", allow_inf_nan=False)
 
