@@ -75,6 +75,13 @@ def test_a_job_can_be_followed(server: RunningServer) -> None:
     assert len(seen) >= 3
 
 
+def test_a_question_for_the_head_of_a_stream_ends(server: RunningServer) -> None:
+    with server.halted():
+        job = server.http.post("/v1/generations", json={"prompt": "red shoe", "count": 1}).json()
+        head = server.http.head(f"/v1/jobs/{job['id']}/events", timeout=20)
+    assert head.status_code == 200 and head.headers["content-type"].startswith("text/event-stream")
+
+
 def test_the_same_idempotency_key_is_the_same_job(server: RunningServer) -> None:
     headers = {"Idempotency-Key": "order-66"}
     body = {"prompt": "blue backpack", "count": 1, "seed": 3}

@@ -38,6 +38,7 @@ from packshot.server.database import Database
 from packshot.server.metrics import JobFigures
 from packshot.server.observing import Observing, RequestFigures
 from packshot.server.queue import Queue
+from packshot.server.routing import Below, HeadAsGet
 from packshot.server.security.addresses import PlainAddresses
 from packshot.server.security.bodies import FIELD_BYTES, FORM_PARTS, BodyLimits
 from packshot.server.security.gate import Gate
@@ -47,6 +48,7 @@ from packshot.server.security.openapi import described
 from packshot.server.settings import Settings
 from packshot.server.supervisor import Supervisor
 from packshot.server.tasks.packs import use_own_packs
+from packshot.server.threads import Threads
 from packshot.server.waiting import Watch
 
 DESCRIPTION = """Product pictures from words and photos, checked and labelled for marketplaces. Work is done by jobs:
@@ -59,7 +61,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """From the outside in: ids, log and figures; headers for browsers; who may; what and how much; the routes."""
         settings: Settings = self.state.services.settings
-        stack = BodyLimits(super().build_middleware_stack(), settings)
+        stack = BodyLimits(HeadAsGet(super().build_middleware_stack()), settings)
         gate = Gate(PlainAddresses(stack), settings, Keys(self.state.services.database))
         return Observing(SecurityHeaders(gate), RequestFigures(self.state.registry))
 
@@ -99,7 +101,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None, form_limits={"max_files": FORM_PARTS, "max_fields": FORM_PARTS, "max_part_size": FIELD_BYTES},
     )  # fmt: skip
     watch, courier = Watch(queue), Courier(settings, database, jobs.document_of)
-    app.state.services = Services(settings, database, queue, Assets(database, settings.home, settings.assets), watch)
+    contents = Assets(database, settings.home, settings.assets)
+    app.state.services = Services(settings, database, queue, contents, watch, Threads())
     app.state.supervisor = supervisor
     app.state.registry = CollectorRegistry()
     app.state.job_figures = JobFigures(app.state.registry, database, supervisor)
@@ -122,5 +125,6 @@ def create_app(settings: Settings) -> FastAPI:
     for room in (*nouns, metrics):
         app.include_router(room.router)
     document.install(app)
-    app.mount("/", StaticFiles(directory=str(resources.files("packshot.server").joinpath("page")), html=True))
+    page = StaticFiles(directory=str(resources.files("packshot.server").joinpath("page")), html=True)
+    app.router.routes.append(Below("/", app=page))
     return app

@@ -16,6 +16,7 @@ from starlette.exceptions import HTTPException
 from packshot.errors import InputError, MissingExtraError, PackshotError
 from packshot.server.logs import clean
 from packshot.server.queue import BusyError, ReusedKeyError
+from packshot.server.routing import allowed
 
 MEDIA_TYPE = "application/problem+json"
 OPENAI_PATHS = ("/v1/images/", "/v1/models")
@@ -114,7 +115,10 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         code = _TITLES.get(error.status_code, "error").casefold().replace(" ", "_")
-        return answer(request, ProblemError(error.status_code, code, str(error.detail), dict(error.headers or {})))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = allowed(request.app.openapi(), request.scope["path"])
+        return answer(request, ProblemError(error.status_code, code, str(error.detail), headers))
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:

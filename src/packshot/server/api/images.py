@@ -26,6 +26,7 @@ from packshot.server.openai_words import Plan, plan
 from packshot.server.problems import ProblemError
 from packshot.server.queue import BusyError, Job
 from packshot.server.tasks import edit, generate, packs
+from packshot.server.threads import run_in
 from packshot.server.uploads import checked_picture
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"])
@@ -184,7 +185,7 @@ async def edits(request: Request, server: Server, asking: Asking) -> ImagesOut:
         if len(fields.getlist("image") + fields.getlist("image[]")) != 1 or not isinstance(image, UploadFile):
             raise RequestError("image", "none, or several", "one picture")
         masked = mask if isinstance(mask, UploadFile) else None
-        wanted = await asyncio.to_thread(_planned, server, body, image, masked, asking)
+        wanted = await run_in(server.threads.pictures, _planned, server, body, image, masked, asking)
     done = [await _edited(server, one, asking, first=number == 0) for number, one in enumerate(wanted)]
     made = [_result(job)["pictures"][0]["asset"] for job in done]
     return _shown(request, server, body, _Made(await asyncio.to_thread(_assets, server, made), None))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import threading
@@ -28,6 +27,7 @@ from packshot.server.problems import ProblemError, documented, not_found
 from packshot.server.queue import Job
 from packshot.server.tasks import listing
 from packshot.server.tasks.processes import LOG
+from packshot.server.threads import run_in
 
 router = APIRouter(prefix="/v1/listings", tags=["listings"])
 FORM = Form(documents=("table", "photos"), many=("channels",))
@@ -123,7 +123,7 @@ async def make_listing(request: Request, server: Server, asking: Asking, respons
         table, photos = fields.get("table"), [one for one in fields.getlist("photos") if not isinstance(one, str)]
         if table is None or isinstance(table, str):
             raise ProblemError(422, "invalid", "table: got nothing; accepted: a file", where="table")
-        job, new = await asyncio.to_thread(_accepted, server, values, table, photos, asking)
+        job, new = await run_in(server.threads.archives, _accepted, server, values, table, photos, asking)
     return await answered(server, job, new, asking, response)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import re
 import shutil
@@ -24,6 +23,7 @@ from packshot.server.intake import keep_catalogue
 from packshot.server.problems import documented, not_found
 from packshot.server.queue import Job
 from packshot.server.tasks import training
+from packshot.server.threads import run_in
 
 router = APIRouter(prefix="/v1/trainings", tags=["trainings"])
 FORM = Form(documents=("catalogue",), as_json=("overrides",))
@@ -139,13 +139,13 @@ async def train(request: Request, server: Server, asking: Asking, response: Resp
     """A job that prepares the catalogue, trains and exports; then the pack is in GET /v1/packs."""
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
         body = validated(TrainingIn, as_json(await limited(request), "body"))
-        job, new = await asyncio.to_thread(_accepted, server, body.model_dump(), None, asking)
+        job, new = await run_in(server.threads.archives, _accepted, server, body.model_dump(), None, asking)
     else:
         async with multipart(request, 1) as fields:
             body = validated(TrainingIn, texts(fields, FORM))
             upload = fields.get("catalogue")
             catalogue = upload if isinstance(upload, UploadFile) else None
-            job, new = await asyncio.to_thread(_accepted, server, body.model_dump(), catalogue, asking)
+            job, new = await run_in(server.threads.archives, _accepted, server, body.model_dump(), catalogue, asking)
     return await answered(server, job, new, asking, response)
 
 
