@@ -221,7 +221,7 @@ def test_what_costs_more_than_it_weighs_is_refused_before_it_is_decoded(few: byt
 
 def test_what_comes_after_a_picture_is_not_counted() -> None:
     """Telephones put a film there, in which any bytes stand."""
-    assert open_picture(segments(0) + b"\xff\xda\0\2" * 1_000, where="film").shape == (64, 64, 3)
+    assert open_picture(segments(0) + b"\0\2" + b"\xff\xda\0\2" * 1_000, where="film").shape == (64, 64, 3)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])
