@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageCms, ImageDraw, ImageFont, ImageOps, UnidentifiedImageError
 from PIL.PngImagePlugin import PngInfo
 
+from packshot.bombs import COUNTED, excess
 from packshot.errors import InputError, OutputError
 
 MAX_PIXELS = 50_000_000
@@ -352,6 +353,7 @@ def opened(source: Path | bytes | BinaryIO, where: str) -> Iterator[Image.Image]
                 file: BinaryIO = stack.enter_context(open(source, "rb"))
             else:
                 file = io.BytesIO(source) if isinstance(source, bytes) else source
+            _refuse_bombs(file, where)
             image = stack.enter_context(Image.open(file, formats=_READABLE))
         except Image.DecompressionBombError:
             raise InputError(where, "a decompression bomb", f"at most {MAX_PIXELS:,} pixels") from None
@@ -359,12 +361,24 @@ def opened(source: Path | bytes | BinaryIO, where: str) -> Iterator[Image.Image]
             raise InputError(where, "no picture of a known kind", _ACCEPTED) from None
         except OSError as error:
             raise InputError(where, _first_line(error.strerror or error), _ACCEPTED) from None
+        except InputError:
+            raise
         except Exception as error:  # as in open_picture
             raise InputError(where, f"a damaged picture ({_first_line(error)})", f"{_ACCEPTED}, complete") from None
         width, height = image.size
         if not 0 < width * height <= MAX_PIXELS:
             raise InputError(where, f"{width}×{height} pixels", f"1 to {MAX_PIXELS:,} pixels")
         yield image
+
+
+def _refuse_bombs(file: BinaryIO, where: str) -> None:
+    """Look at how a file is built; its position stays."""
+    at, data = file.tell(), file.read(8)
+    if data.startswith(COUNTED):
+        data += file.read()
+    file.seek(at)
+    if (odd := excess(data)) is not None:
+        raise InputError(where, *odd)
 
 
 def _plain_and_alpha(image: Image.Image, where: str) -> tuple[Image.Image, NDArray[np.uint8] | None]:

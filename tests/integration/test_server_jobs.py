@@ -54,6 +54,15 @@ def test_a_mistake_is_a_problem_document_and_no_job(server: RunningServer) -> No
     assert server.http.get("/v1/jobs/job_unknown").status_code == 404
 
 
+def test_digits_that_are_no_decimals_are_no_number(server: RunningServer) -> None:
+    superscript = "²".encode("latin-1")
+    headers = [(b"Prefer", b"wait=" + superscript)]
+    answer = server.http.post("/v1/generations", json={"prompt": "red shoe", "count": 1}, headers=headers)
+    assert answer.status_code in (200, 202), answer.text
+    events = server.http.get(answer.headers["location"] + "/events", headers=[(b"Last-Event-ID", superscript)])
+    assert events.status_code == 200 and "event: job" in events.text
+
+
 def test_a_job_can_be_followed(server: RunningServer) -> None:
     job = server.http.post("/v1/generations", json={**LONG, "count": 4}).json()
     seen: list[dict[str, Any]] = []
@@ -64,6 +73,13 @@ def test_a_job_can_be_followed(server: RunningServer) -> None:
     progress = [one["progress"] for one in seen]
     assert seen[-1]["status"] == "done" and progress == sorted(progress) and progress[-1] == 1
     assert len(seen) >= 3
+
+
+def test_a_question_for_the_head_of_a_stream_ends(server: RunningServer) -> None:
+    with server.halted():
+        job = server.http.post("/v1/generations", json={"prompt": "red shoe", "count": 1}).json()
+        head = server.http.head(f"/v1/jobs/{job['id']}/events", timeout=20)
+    assert head.status_code == 200 and head.headers["content-type"].startswith("text/event-stream")
 
 
 def test_the_same_idempotency_key_is_the_same_job(server: RunningServer) -> None:

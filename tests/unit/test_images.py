@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
+from packshot.bombs import MOST_PARTS, MOST_SCANS
 from packshot.errors import InputError, OutputError
 from packshot.images import (
     MAX_PIXELS,
@@ -181,6 +182,46 @@ def test_a_bomb_is_refused_before_it_is_decoded() -> None:
             open_picture(png_header(side, side), where="a")
         assert time.perf_counter() - start < 1.0
     assert MAX_PIXELS < 8_000 * 8_000
+
+
+def scans(count: int) -> bytes:
+    """A progressive JPEG that goes over the same pixels again and again."""
+    data = encoded(Image.new("RGB", (64, 64), "red"), "JPEG", progressive=True)
+    last = data[data.rindex(b"\xff\xda") : -2]
+    return data[:-2] + last * count + data[-2:]
+
+
+def segments(count: int) -> bytes:
+    """A JPEG with so many empty comments."""
+    data = encoded(Image.new("RGB", (64, 64), "red"), "JPEG")
+    return data[:2] + b"\xff\xfe\0\2" * count + data[2:]
+
+
+def chunks(count: int) -> bytes:
+    """A PNG with so many empty texts."""
+    data = encoded(Image.new("RGB", (64, 64), "red"), "PNG")
+    text = struct.pack(">I", 2) + b"tEXta\0" + struct.pack(">I", zlib.crc32(b"tEXta\0"))
+    return data[:33] + text * count + data[33:]
+
+
+@pytest.mark.parametrize(
+    ("few", "many", "said"),
+    [
+        (scans(20), scans(MOST_SCANS), "scans"),
+        (segments(2_000), segments(MOST_PARTS), "segments"),
+        (chunks(2_000), chunks(MOST_PARTS), "chunks"),
+    ],
+    ids=["scans", "segments", "chunks"],
+)
+def test_what_costs_more_than_it_weighs_is_refused_before_it_is_decoded(few: bytes, many: bytes, said: str) -> None:
+    assert open_picture(few, where="few").shape == (64, 64, 3)
+    with pytest.raises(InputError, match=f"many: got a .* with more than .* {said}; accepted: at most"):
+        open_picture(many, where="many")
+
+
+def test_what_comes_after_a_picture_is_not_counted() -> None:
+    """Telephones put a film there, in which any bytes stand."""
+    assert open_picture(segments(0) + b"\0\2" + b"\xff\xda\0\2" * 1_000, where="film").shape == (64, 64, 3)
 
 
 @pytest.mark.parametrize("form", ["PNG", "JPEG", "WEBP"])

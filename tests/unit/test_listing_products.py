@@ -200,6 +200,7 @@ def test_photos_are_found_by_sku_in_their_order(tmp_path: Path) -> None:
         "A1-B_1.jpg",
         "A10.jpg",
         "C/1.jpg",
+        "C/1²3.jpg",
         "C/main.jpg",
         "é.jpg",
     ]
@@ -214,7 +215,7 @@ def test_photos_are_found_by_sku_in_their_order(tmp_path: Path) -> None:
     assert {product.sku: [file.name for file in product.photos] for product in products} == {
         "A1": ["A1.jpg", "a1-front.jpg", "A1_2.jpg", "A1_10.jpg"],
         "A1-B": ["A1-B.jpg", "A1-B_1.jpg"],
-        "C": ["C/1.jpg", "C/main.jpg"],
+        "C": ["C/1.jpg", "C/1²3.jpg", "C/main.jpg"],
         "é": ["é.jpg"],
         "x/y": ["x_y_主图.jpg"],
         "Z": [],

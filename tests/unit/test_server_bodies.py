@@ -335,3 +335,60 @@ def test_metadata_of_pictures_does_not_come_back_as_a_page(guarded: Guarded) -> 
     asset = guarded.http.post("/v1/assets", files={"file": ("p.png", buffer.getvalue(), "image/png")}).json()
     answer = guarded.http.get(asset["url"])
     assert answer.headers["content-type"] == "image/png" and answer.headers["x-content-type-options"] == "nosniff"
+
+
+# ---- Which texts -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "text",
+    [r"a\u0000b", r"\ud800", r"half \udfff"],
+    ids=["NUL", "first half of a character", "second half"],
+)
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("/v1/generations", '{"prompt": "%s"}'),
+        ("/v1/edits", '{"photo": "asset_1", "steps": [{"op": "%s"}]}'),
+        ("/v1/edits", '{"photo": "asset_1", "steps": [{"%s": 1}]}'),
+        ("/v1/checks", '{"picture": "asset_1", "channels": ["%s"]}'),
+        ("/v1/understand", '{"prompt": "red", "%s": 1}'),
+    ],
+)
+def test_what_databases_and_programs_cannot_hold_is_refused(guarded: Guarded, path: str, body: str, text: str) -> None:
+    headers = {"Content-Type": "application/json", "Idempotency-Key": text}
+    answer = guarded.http.post(path, content=(body % text).encode(), headers=headers)
+    assert answer.status_code == 422, answer.text
+    assert "NUL" in answer.json()["detail"] or "surrogate" in answer.json()["detail"]
+
+
+def test_fields_of_forms_are_refused_likewise(guarded: Guarded) -> None:
+    files = {"table": ("t.csv", b"sku,title\n1,red shoe\n", "text/csv")}
+    answer = guarded.http.post("/v1/listings", data={"channels": "ebay", "producer": "a\0b"}, files=files)
+    assert answer.status_code == 422 and "NUL" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+def test_what_is_no_number_of_json_is_refused(guarded: Guarded, number: str) -> None:
+    body = f'{{"photo": "asset_1", "steps": [{{"op": "exposure", "stops": {number}}}]}}'
+    answer = guarded.http.post("/v1/edits", content=body.encode(), headers={"Content-Type": "application/json"})
+    assert answer.status_code == 422 and "NaN" in answer.json()["detail"]
+
+
+def test_an_error_may_quote_what_is_no_text(guarded: Guarded) -> None:
+    """A form may say in which encoding its names are, and Python knows some in which half a character can be said."""
+    parts = {"channels": "", "table": 'filename="t.csv"', "photos": 'filename="\\ud800"'}
+    lines = "".join(
+        f'--b\r\nContent-Disposition: form-data; name="{name}"; {rest}\r\n\r\nebay\r\n' for name, rest in parts.items()
+    )
+    headers = {"Content-Type": "multipart/form-data; boundary=b; charset=unicode_escape"}
+    answer = guarded.http.post("/v1/listings", content=f"{lines}--b--\r\n".encode(), headers=headers)
+    assert answer.status_code == 415 and "'?'" in answer.json()["detail"], answer.text
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs/%00", "/v1/jobs?kind=%00", "/v1/assets?before=a%00", "/v1/models/%00"])
+def test_addresses_hold_no_nul(guarded: Guarded, path: str) -> None:
+    answer = guarded.http.get(path)
+    assert answer.status_code == 400, answer.text
+    found = answer.json()
+    assert "NUL" in (found["error"]["message"] if "models" in path else found["detail"])

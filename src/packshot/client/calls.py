@@ -197,7 +197,7 @@ def _said(error: Exception) -> str:
 
 def _pause(answer: Answer) -> float:
     said = answer.headers.get("retry-after", "")
-    return min(60.0, float(said)) if said.isdigit() else 1.0
+    return min(60.0, float(said)) if said.isdecimal() else 1.0
 
 
 def _problem(answer: Answer) -> dict[str, Any]:

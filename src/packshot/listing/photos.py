@@ -268,4 +268,4 @@ def _natural(file: str) -> tuple[tuple[int, int, str], ...]:
 
 def _runs(text: str) -> list[tuple[int, int, str]]:
     runs = re.findall(r"[0-9]+|[^0-9]+", text.casefold())
-    return [(0, int(run), "") if run.isdigit() else (1, 0, run) for run in runs]
+    return [(0, int(run), "") if run.isdecimal() else (1, 0, run) for run in runs]

@@ -126,7 +126,7 @@ def _reach(address: str) -> None:
     3.4).
     """
     host, _, port = address.rpartition(":")
-    if not (host and port.isdigit()) or "://" in address:
+    if not (host and port.isdecimal()) or "://" in address:
         raise RequestError("--ray-address", f"'{address}'", _ACCEPTED)
     try:
         with socket.create_connection((host, int(port)), _CONNECT_SECONDS) as peer:

@@ -39,6 +39,8 @@ from packshot.server.database import Database
 from packshot.server.metrics import JobFigures
 from packshot.server.observing import Observing, RequestFigures
 from packshot.server.queue import Queue
+from packshot.server.routing import Below, HeadAsGet
+from packshot.server.security.addresses import PlainAddresses
 from packshot.server.security.bodies import FIELD_BYTES, FORM_PARTS, BodyLimits
 from packshot.server.security.gate import Gate
 from packshot.server.security.headers import SecurityHeaders
@@ -48,6 +50,7 @@ from packshot.server.settings import Settings
 from packshot.server.stock import Stock
 from packshot.server.supervisor import Supervisor
 from packshot.server.tasks.packs import use_own_packs
+from packshot.server.threads import Threads
 from packshot.server.waiting import Watch
 
 DESCRIPTION = """Product pictures from words and photos, checked and labelled for marketplaces. Work is done by jobs:
@@ -58,10 +61,10 @@ class Application(FastAPI):
     """FastAPI behind the gate. What stands around it sees every answer, those to bugs too."""
 
     def build_middleware_stack(self) -> ASGIApp:
-        """From the outside in: ids, log and figures; headers for browsers; who may; how much; then the routes."""
+        """From the outside in: ids, log and figures; headers for browsers; who may; what and how much; the routes."""
         settings: Settings = self.state.services.settings
-        stack = BodyLimits(super().build_middleware_stack(), settings)
-        gate = Gate(stack, settings, Keys(self.state.services.database))
+        stack = BodyLimits(HeadAsGet(super().build_middleware_stack()), settings)
+        gate = Gate(PlainAddresses(stack), settings, Keys(self.state.services.database))
         return Observing(SecurityHeaders(gate), RequestFigures(self.state.registry))
 
     def openapi(self) -> dict[str, Any]:
@@ -102,7 +105,8 @@ def create_app(settings: Settings) -> FastAPI:
         redoc_url=None, form_limits={"max_files": FORM_PARTS, "max_fields": FORM_PARTS, "max_part_size": FIELD_BYTES},
     )  # fmt: skip
     watch, courier, stock = Watch(queue), Courier(settings, database, jobs.document_of), Stock(settings)
-    app.state.services = Services(settings, database, queue, Assets(database, settings.home, settings.assets), watch)
+    contents = Assets(database, settings.home, settings.assets)
+    app.state.services = Services(settings, database, queue, contents, watch, Threads())
     app.state.supervisor = supervisor
     app.state.registry = CollectorRegistry()
     app.state.job_figures = JobFigures(app.state.registry, database, supervisor)
@@ -126,5 +130,6 @@ def create_app(settings: Settings) -> FastAPI:
     for room in (*nouns, metrics):
         app.include_router(room.router)
     document.install(app)
-    app.mount("/", StaticFiles(directory=str(resources.files("packshot.server").joinpath("page")), html=True))
+    page = StaticFiles(directory=str(resources.files("packshot.server").joinpath("page")), html=True)
+    app.router.routes.append(Below("/", app=page))
     return app

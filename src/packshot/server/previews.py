@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import threading
 from pathlib import Path
 
 from PIL import Image, ImageOps
@@ -16,12 +15,10 @@ SIDES_PX = (256, 512, 1024)
 """Longer sides that can be asked for: few, so that a client can't fill the disk."""
 
 _QUALITY = 82
-_one_at_a_time = threading.Lock()
-"""A photo of 50 megapixels takes 200 MB to decode."""
 
 
 def preview_of(assets: Assets, asset: Asset, side_px: int) -> Path:
-    """A WebP of a picture, upright, in sRGB or its own profile, with its transparency.
+    """A WebP of a picture, upright, in sRGB or its own profile, with its transparency; in a thread of its own.
 
     Args:
         assets: where it lies.
@@ -36,10 +33,8 @@ def preview_of(assets: Assets, asset: Asset, side_px: int) -> Path:
         return path
     if not asset.media_type.startswith("image/"):
         raise InputError(asset.name, asset.media_type, "a picture")
-    with _one_at_a_time:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, _encoded(assets.path_of(asset.sha256), side_px, asset.name))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(path, _encoded(assets.path_of(asset.sha256), side_px, asset.name))
     return path
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import json
 import logging
 import math
 from typing import Any
@@ -10,15 +12,20 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolError
 from starlette.exceptions import HTTPException
 
 from packshot.errors import InputError, MissingExtraError, OutputError, PackshotError
 from packshot.phrases import names, with_chinese
 from packshot.server.logs import clean
 from packshot.server.queue import BusyError, ReusedKeyError
+from packshot.server.routing import allowed
 
 MEDIA_TYPE = "application/problem+json"
 OPENAI_PATHS = ("/v1/images/", "/v1/models")
+_AWAY_SECONDS = 5
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 _log = logging.getLogger("packshot.server")
 _TITLES = {
     400: "Bad request", 401: "No valid key", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
@@ -44,11 +51,12 @@ class Problem(BaseModel):
 
 
 WHEN = {
-    400: "The body can't be read.", 404: "There is none of that id.", 409: "It is not in the state for that.",
+    400: "The body can't be read, or the address has a NUL character in it.",
+    404: "There is none of that id.", 409: "It is not in the state for that.",
     413: "A file has more bytes than this server takes.", 415: "A file is not what it should be, by its content.",
     422: "Something in the request is not acceptable; the detail says what, and what is.",
     429: "More is waiting than can be begun in time; `Retry-After` says when to try again.",
-    503: "Something is not installed, or not ready yet.",
+    503: "Something is not installed or not ready, the database is away, or the disk is full.",
 }  # fmt: skip
 
 
@@ -115,12 +123,45 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http(request: Request, error: HTTPException) -> JSONResponse:
         code = _TITLES.get(error.status_code, "error").casefold().replace(" ", "_")
-        return answer(request, ProblemError(error.status_code, code, str(error.detail), dict(error.headers or {})))
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = allowed(request.app.openapi(), request.scope["path"])
+        return answer(request, ProblemError(error.status_code, code, str(error.detail), headers))
+
+    @app.exception_handler(OutputError)
+    @app.exception_handler(OSError)
+    async def no_room(request: Request, error: OutputError | OSError) -> JSONResponse:
+        if isinstance(error, OSError) and error.errno not in _FULL:
+            raise error
+        _log.error("can't write at %s %r: %s", request.method, request.scope["path"], error)
+        return answer(request, _unavailable("no_room", "the server can't keep this now: its disk may be full"))
+
+    @app.exception_handler(OperationalError)
+    @app.exception_handler(PoolError)
+    async def away(request: Request, error: Exception) -> JSONResponse:
+        return answer(request, database_away(error))
 
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> JSONResponse:
         _log.exception("a bug at %s %r", request.method, request.scope["path"], exc_info=error)
         return answer(request, ProblemError(500, "bug", "a bug; the server's log has it under this request's id"))
+
+
+class _Json(JSONResponse):
+    """May quote what a client sent: where that is no text (half a character), a question mark stands."""
+
+    def render(self, content: Any) -> bytes:
+        return json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode(errors="replace")
+
+
+def database_away(error: Exception) -> ProblemError:
+    """For a database that can't be reached, is locked for long, or has no room."""
+    _log.error("can't use the database", exc_info=error)
+    return _unavailable("database_away", "the server's database can't be used just now")
+
+
+def _unavailable(code: str, detail: str) -> ProblemError:
+    return ProblemError(503, code, f"{detail}; try again in {_AWAY_SECONDS} s", {"Retry-After": str(_AWAY_SECONDS)})
 
 
 def answer(request: Request, error: ProblemError) -> JSONResponse:
@@ -136,7 +177,7 @@ def answer(request: Request, error: ProblemError) -> JSONResponse:
         "request_id": getattr(request.state, "request_id", None),
         **{name: clean(value) if isinstance(value, str) else value for name, value in error.more.items()},
     }
-    return JSONResponse(with_words(document), error.status, error.headers, MEDIA_TYPE)
+    return _Json(with_words(document), error.status, error.headers, MEDIA_TYPE)
 
 
 def with_words(document: dict[str, Any]) -> dict[str, Any]:
@@ -155,7 +196,7 @@ def _as_openai(error: ProblemError) -> JSONResponse:
     faults = error.more.get("faults") or [{}]
     param = error.more.get("where") or str(faults[0].get("where", "")).removeprefix("body.") or None
     document = {"message": clean(error.detail), "type": kind, "param": param, "code": error.code}
-    return JSONResponse({"error": document}, status, error.headers)
+    return _Json({"error": document}, status, error.headers)
 
 
 def not_found(what: str) -> ProblemError:

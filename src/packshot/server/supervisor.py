@@ -140,7 +140,7 @@ def _is_of_dead_server(worker: str) -> bool:
     """Whether a worker's name says that its server ran here, and runs no more."""
     host, _, rest = worker.partition("/")
     pid = rest.partition("/")[0]
-    if host != _host() or not pid.isdigit():
+    if host != _host() or not pid.isdecimal():
         return False
     try:
         os.kill(int(pid), 0)

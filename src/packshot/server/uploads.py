@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import threading
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -14,14 +13,11 @@ from packshot.images import opened, picture_size
 from packshot.server.assets import NewAsset
 from packshot.server.problems import ProblemError
 
-_DECODING = threading.BoundedSemaphore(2)
-"""At once, in the server's process: 50 megapixels take up to 400 MB, whatever their file's size."""
-
 _ODD = re.compile(r"[^\w.\- ]")
 
 
 def checked_picture(stream: BinaryIO, name: str, most_bytes: int, owner: str) -> NewAsset:
-    """An upload that is a picture, as an asset.
+    """An upload that is a picture, as an asset; in one of the threads for that, see `threads.py`.
 
     Args:
         stream: of its content.
@@ -34,10 +30,9 @@ def checked_picture(stream: BinaryIO, name: str, most_bytes: int, owner: str) ->
         InputError: no picture, or one with too many pixels, by its content.
     """
     data, shown = _limited(stream, most_bytes), plain_name(name)
-    with _DECODING:
-        size = picture_size(data, where=shown)
-        with opened(data, shown) as image:
-            media_type = Image.MIME.get(image.format or "", "application/octet-stream")
+    size = picture_size(data, where=shown)
+    with opened(data, shown) as image:
+        media_type = Image.MIME.get(image.format or "", "application/octet-stream")
     return NewAsset("upload", shown, media_type, data, size, shown.casefold(), {}, owner)
 
 

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from packshot.errors import PackshotError
+from packshot.errors import OutputError, PackshotError
 from packshot.server.assets import Assets
 from packshot.server.database import Database
 from packshot.server.guard import Guard
@@ -139,8 +139,13 @@ def _record(outcome: Outcome | tuple[str, Mapping[str, Any]], job: Job, queue: Q
         status, error = outcome
         queue.fail(job, error, "cancelled" if status == "cancelled" else "failed")
         return status
-    for new in outcome.assets:
-        assets.store(new.data)  # before the transaction, which is to be short
+    try:
+        for new in outcome.assets:
+            assets.store(new.data)  # before the transaction, which is to be short
+    except OutputError as error:  # a full disk: not this worker's death, which would only be tried again at once
+        _log.error("job %s: %s", job.id, error)
+        queue.fail(job, {"code": "no_room", "detail": "the server can't keep what was made: its disk may be full"})
+        return "failed"
     with queue.database.write() as connection:
         kept = [assets.add(connection, replace(new, owner=job.owner), job.id).id for new in outcome.assets]
         queue.finish(connection, job, {**outcome.result, "assets": kept})

@@ -7,11 +7,13 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Response, UploadFile
 from fastapi.responses import FileResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from packshot.server.api.services import Asking, Server
+from packshot.server.api.inputs import Input
+from packshot.server.api.services import Asking, Server, Services
 from packshot.server.assets import Asset
 from packshot.server.problems import documented, not_found
+from packshot.server.threads import run_in
 from packshot.server.uploads import checked_picture
 
 router = APIRouter(prefix="/v1/assets", tags=["assets"])
@@ -42,10 +44,8 @@ class AssetsOut(BaseModel):
     next: str | None = Field(description="Give it as `before` for the next page.")
 
 
-class AssetIn(BaseModel):
+class AssetIn(Input):
     """What can be changed of an asset."""
-
-    model_config = ConfigDict(extra="forbid")
 
     favourite: bool
 
@@ -61,11 +61,9 @@ def shown(asset: Asset) -> AssetOut:
 
 
 @router.post("", status_code=201, summary="Upload a picture", responses=documented(400, 413, 415))
-def upload(file: UploadFile, server: Server, asking: Asking, response: Response) -> AssetOut:
+async def upload(file: UploadFile, server: Server, asking: Asking, response: Response) -> AssetOut:
     """Checked by its content: a picture of at most 50 megapixels; its id can be used in other requests."""
-    new = checked_picture(file.file, file.filename or "picture", server.settings.upload_bytes, asking.owner)
-    with server.database.write() as connection:
-        asset = server.assets.add(connection, new)
+    asset = await run_in(server.threads.pictures, _kept, file, server, asking.owner)
     response.headers["Location"] = f"/v1/assets/{asset.id}"
     return shown(asset)
 
@@ -124,6 +122,12 @@ def delete(asset_id: str, server: Server) -> None:
     """Its content goes within some minutes, unless another asset has the same."""
     if not server.assets.delete(asset_id):
         raise not_found("asset")
+
+
+def _kept(file: UploadFile, server: Services, owner: str) -> Asset:
+    new = checked_picture(file.file, file.filename or "picture", server.settings.upload_bytes, owner)
+    with server.database.write() as connection:
+        return server.assets.add(connection, new)
 
 
 def _found(server: Server, asset_id: str) -> Asset:

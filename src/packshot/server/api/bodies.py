@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +17,7 @@ from starlette.datastructures import FormData, UploadFile
 from packshot.server.api.services import Asked, Services
 from packshot.server.assets import NewAsset
 from packshot.server.problems import ProblemError
+from packshot.server.threads import run_in
 from packshot.server.uploads import checked_document, checked_picture
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -72,7 +72,7 @@ async def read_body(request: Request, model: type[Model], form: Form, server: Se
         raise ProblemError(415, "content_type", "the body is neither application/json nor multipart/form-data")
     async with request.form(max_files=8, max_fields=MOST_FIELDS, max_part_size=MOST_JSON_BYTES) as fields:
         files = files_of(fields, form)
-        return await asyncio.to_thread(_stored, fields, files, model, form, server, asked)
+        return await run_in(server.threads.pictures, _stored, fields, files, model, form, server, asked)
 
 
 @asynccontextmanager

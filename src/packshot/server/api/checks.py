@@ -6,9 +6,10 @@ import asyncio
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from packshot.server.api.bodies import Form, described, read_body
+from packshot.server.api.inputs import Input
 from packshot.server.api.jobs import JobOut, answered
 from packshot.server.api.services import Asking, Server
 from packshot.server.problems import documented
@@ -54,10 +55,8 @@ class ChannelsOut(BaseModel):
     channels: list[ChannelOut]
 
 
-class CheckIn(BaseModel):
+class CheckIn(Input):
     """A picture and the channels that it shall be right for."""
-
-    model_config = ConfigDict(extra="forbid")
 
     picture: str = Field(max_length=64, description="Id of an asset; in multipart, the picture itself.")
     channels: list[str] = Field(
@@ -67,10 +66,8 @@ class CheckIn(BaseModel):
     language: Literal["en", "zh"] = "en"
 
 
-class VerifyIn(BaseModel):
+class VerifyIn(Input):
     """A picture and, of an edited one, what it was made from."""
-
-    model_config = ConfigDict(extra="forbid")
 
     picture: str = Field(max_length=64, description="Id of an asset; in multipart, the picture itself.")
     original: str | None = Field(None, max_length=64, description="The photo before; known of pictures edited here.")

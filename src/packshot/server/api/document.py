@@ -31,8 +31,10 @@ def _with_problems(document: dict[str, Any]) -> dict[str, Any]:
         for operation in path.values():
             if name.startswith(OPENAI_PATHS):  # they answer with 400 instead
                 operation["responses"].pop("422", None)
-            if "requestBody" in operation:  # what is no JSON, or no form, at all
-                operation["responses"].setdefault("400", {"description": WHEN[400], "content": _PROBLEM_CONTENT})
+            for status in (400, 503):
+                operation["responses"].setdefault(
+                    str(status), {"description": WHEN[status], "content": _PROBLEM_CONTENT}
+                )
             content = _ERROR if name.startswith(OPENAI_PATHS) else _PROBLEM_CONTENT
             for status, response in operation["responses"].items():
                 if int(status) >= 400 and _is_problem(response):

@@ -6,9 +6,10 @@ import asyncio
 from typing import Any, Literal
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from packshot.server.api.bodies import Form, described, read_body
+from packshot.server.api.inputs import Input
 from packshot.server.api.jobs import JobOut, answered
 from packshot.server.api.services import Asking, Server
 from packshot.server.problems import documented
@@ -57,10 +58,8 @@ class OperationsOut(BaseModel):
     operations: list[OperationOut]
 
 
-class ColourwaysIn(BaseModel):
+class ColourwaysIn(Input):
     """Colours to make one picture in each of; further fields are those of `recolour`."""
-
-    model_config = ConfigDict(extra="forbid")
 
     to: list[str] = Field(min_length=1, max_length=edit.MOST_COLOURS)
     part: str = Field("", max_length=400)
@@ -68,10 +67,8 @@ class ColourwaysIn(BaseModel):
     strength: float = Field(1.0, allow_inf_nan=False)
 
 
-class EditIn(BaseModel):
+class EditIn(Input):
     """What to do to a photo."""
-
-    model_config = ConfigDict(extra="forbid")
 
     photo: str = Field(max_length=64, description="Id of an asset; in multipart, the photo itself.")
     steps: list[dict[str, Any]] = Field(

@@ -7,8 +7,9 @@ import secrets
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
+from packshot.server.api.inputs import Input
 from packshot.server.api.jobs import JobOut, answered
 from packshot.server.api.services import Asking, Server
 from packshot.server.problems import documented
@@ -23,10 +24,8 @@ Words = Annotated[str, Field(max_length=2_000)]
 OF_PACK = "Whose kinds of product the words may name; the server's own if left out."
 
 
-class GenerationIn(BaseModel):
+class GenerationIn(Input):
     """What to draw. The fields are those of `packshot.generation.GenerationRequest`, which checks their values."""
-
-    model_config = ConfigDict(extra="forbid")
 
     prompt: Words = Field(description="Chinese, English or both.")
     count: int = Field(4, description="Pictures, 1 to 16.")
@@ -51,10 +50,8 @@ class GenerationIn(BaseModel):
         return {**self.model_dump(), "seed": seed}
 
 
-class PromptIn(BaseModel):
+class PromptIn(Input):
     """Words to understand."""
-
-    model_config = ConfigDict(extra="forbid")
 
     prompt: Words
     pack: str = Field("", max_length=80, description=OF_PACK)

@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Body, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
 from packshot.errors import RequestError
 from packshot.server import masks
 from packshot.server.api.bodies import Form, described, multipart, texts, validated
 from packshot.server.api.generations import GenerationIn
+from packshot.server.api.inputs import Input
 from packshot.server.api.jobs import ended
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.assets import Asset, NewAsset
@@ -25,6 +26,7 @@ from packshot.server.openai_words import Plan, plan
 from packshot.server.problems import ProblemError
 from packshot.server.queue import BusyError, Job
 from packshot.server.tasks import edit, generate, packs
+from packshot.server.threads import run_in
 from packshot.server.uploads import checked_picture
 
 router = APIRouter(prefix="/v1", tags=["OpenAI"])
@@ -54,10 +56,8 @@ class ErrorOut(BaseModel):
     error: ErrorDetail
 
 
-class _Wish(BaseModel):
+class _Wish(Input):
     """What both kinds of requests have in common."""
-
-    model_config = ConfigDict(extra="forbid")
 
     prompt: str = Field(max_length=2_000)
     model: str | None = Field(None, max_length=80, description="`packshot`, or the name of a pack.")
@@ -185,7 +185,7 @@ async def edits(request: Request, server: Server, asking: Asking) -> ImagesOut:
         if len(fields.getlist("image") + fields.getlist("image[]")) != 1 or not isinstance(image, UploadFile):
             raise RequestError("image", "none, or several", "one picture")
         masked = mask if isinstance(mask, UploadFile) else None
-        wanted = await asyncio.to_thread(_planned, server, body, image, masked, asking)
+        wanted = await run_in(server.threads.pictures, _planned, server, body, image, masked, asking)
     done = [await _edited(server, one, asking, first=number == 0) for number, one in enumerate(wanted)]
     made = [_result(job)["pictures"][0]["asset"] for job in done]
     return _shown(request, server, body, _Made(await asyncio.to_thread(_assets, server, made), None))

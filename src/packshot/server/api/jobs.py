@@ -151,7 +151,7 @@ async def follow_job(
     job: Annotated[Job, Depends(_followed)], server: Server, last_event_id: Annotated[str, Header(max_length=20)] = ""
 ) -> AsyncIterator[ServerSentEvent]:
     """An event `job` whenever it changes, with the whole job as data, until it has ended."""
-    seen = int(last_event_id) if last_event_id.isdigit() else -1
+    seen = int(last_event_id) if last_event_id.isdecimal() else -1
     while True:
         if job.version != seen or job.ended:
             seen = job.version

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import Hashable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from packshot.listing.remote import RemoteStore, media_type_of
 from packshot.listing.store import LocalStore
 from packshot.phrases import names, with_chinese
 from packshot.server.api.bodies import Form, described, multipart, texts, validated
+from packshot.server.api.inputs import Input
 from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.archives import packed
@@ -30,6 +30,7 @@ from packshot.server.queue import Job
 from packshot.server.shared import asked, bring, incoming
 from packshot.server.tasks import listing
 from packshot.server.tasks.processes import LOG
+from packshot.server.threads import run_in
 
 router = APIRouter(prefix="/v1/listings", tags=["listings"])
 FORM = Form(documents=("table", "photos"), many=("channels",))
@@ -43,10 +44,8 @@ Limit = Annotated[int, Query(ge=1, le=500)]
 HERE = documented(404)
 
 
-class ListingIn(BaseModel):
+class ListingIn(Input):
     """How a catalogue is to be listed; the table and the photos are files beside it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     channels: list[str] = Field(
         min_length=1, max_length=listing.MOST_CHANNELS, description="Names; see GET /v1/channels."
@@ -104,10 +103,8 @@ class FailuresOut(BaseModel):
     total: int
 
 
-class RejectionsIn(BaseModel):
+class RejectionsIn(Input):
     """Pictures to leave out of the archive, or to take back into it."""
-
-    model_config = ConfigDict(extra="forbid")
 
     keys: list[Annotated[str, Field(pattern="^[0-9a-f]{64}$")]] = Field(min_length=1, max_length=10_000)
     rejected: bool = True
@@ -131,7 +128,7 @@ async def make_listing(request: Request, server: Server, asking: Asking, respons
         table, photos = fields.get("table"), [one for one in fields.getlist("photos") if not isinstance(one, str)]
         if table is None or isinstance(table, str):
             raise ProblemError(422, "invalid", "table: got nothing; accepted: a file", where="table")
-        job, new = await asyncio.to_thread(_accepted, server, values, table, photos, asking)
+        job, new = await run_in(server.threads.archives, _accepted, server, values, table, photos, asking)
     return await answered(server, job, new, asking, response)
 
 

@@ -20,6 +20,7 @@ from packshot.server.queue import Job, NewJob, Queue, Room
 from packshot.server.security.scopes import LOCAL, TASK_SCOPES, Principal
 from packshot.server.settings import Settings
 from packshot.server.tasks.table import TASKS
+from packshot.server.threads import Threads
 from packshot.server.waiting import Watch
 
 
@@ -36,6 +37,7 @@ class Services:
     queue: Queue
     assets: Assets
     watch: Watch
+    threads: Threads
     who: Principal = LOCAL
 
     def seen_by(self, who: Principal) -> Services:
@@ -141,7 +143,7 @@ def wait_seconds(prefer: str, most: float = 60.0) -> float:
     """Of a `Prefer` header; 0 where it names none that makes sense."""
     for part in prefer.split(","):
         name, _, value = part.strip().partition("=")
-        if name.casefold() == "wait" and value.strip().isdigit():
+        if name.casefold() == "wait" and value.strip().isdecimal():
             return min(most, float(value))
     return 0.0
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Query, Request, Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.datastructures import UploadFile
 
 from packshot.errors import MissingExtraError, RequestError
 from packshot.phrases import with_chinese
 from packshot.server.api.bodies import Form, as_json, described, files_of, limited, multipart, texts, validated
+from packshot.server.api.inputs import Input
 from packshot.server.api.jobs import JobOut, answered, begun_again, insist_on_end, shown
 from packshot.server.api.services import Asked, Asking, Server, Services
 from packshot.server.ids import new_id
@@ -24,6 +24,7 @@ from packshot.server.problems import documented, not_found
 from packshot.server.queue import Job
 from packshot.server.shared import incoming
 from packshot.server.tasks import training
+from packshot.server.threads import run_in
 
 router = APIRouter(prefix="/v1/trainings", tags=["trainings"])
 FORM = Form(documents=("catalogue", "kinds"), as_json=("overrides",))
@@ -33,10 +34,8 @@ _SHEET = re.compile(r"step-(\d{8})\.png")
 EXAMPLE = {"source": "autumn", "name": "our-shop", "recipe": "small-catalogue", "minutes": 60}
 
 
-class TrainingIn(BaseModel):
+class TrainingIn(Input):
     """What to train; in multipart, the catalogue is a file beside it, and so are kinds of product of one's own."""
-
-    model_config = ConfigDict(extra="forbid")
 
     name: str = Field(max_length=80, description="Of the pack: letters a to z, digits, hyphens.")
     recipe: str = Field("small-catalogue", max_length=80, description="See GET /v1/trainings/options.")
@@ -47,10 +46,8 @@ class TrainingIn(BaseModel):
     licence: str = Field("", max_length=200, description="Of the pack.")
 
 
-class ResumeIn(BaseModel):
+class ResumeIn(Input):
     """How to go on."""
-
-    model_config = ConfigDict(extra="forbid")
 
     minutes: float | None = Field(None, description="In all; as before if left out.", allow_inf_nan=False)
 
@@ -149,11 +146,11 @@ async def train(request: Request, server: Server, asking: Asking, response: Resp
     """
     if request.headers.get("content-type", "").partition(";")[0].strip().lower() == "application/json":
         body = validated(TrainingIn, as_json(await limited(request), "body"))
-        job, new = await asyncio.to_thread(_accepted, server, body.model_dump(), {}, asking)
+        job, new = await run_in(server.threads.archives, _accepted, server, body.model_dump(), {}, asking)
     else:
         async with multipart(request, 2) as fields:
             body, files = validated(TrainingIn, texts(fields, FORM)), files_of(fields, FORM)
-            job, new = await asyncio.to_thread(_accepted, server, body.model_dump(), files, asking)
+            job, new = await run_in(server.threads.archives, _accepted, server, body.model_dump(), files, asking)
     return await answered(server, job, new, asking, response)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from packshot.server.api.generations import OF_PACK, Words
+from packshot.server.api.inputs import Input
 from packshot.server.api.services import Server
 from packshot.server.tasks import generate
 from packshot.server.words import Change, reworded, vocabulary
@@ -52,20 +53,16 @@ class VocabularyOut(BaseModel):
     colours: list[ColourValue]
 
 
-class ChangeIn(BaseModel):
+class ChangeIn(Input):
     """Of one thing that a prompt says."""
-
-    model_config = ConfigDict(extra="forbid")
 
     slot: Literal["category", "usage", "gender", "material", "style", "colour"]
     value: str | None = Field(max_length=80, description="A key of the vocabulary, for a colour also #rrggbb; or null.")
     place: int = Field(0, ge=0, le=1, description="Of the colour; one past the last adds one.")
 
 
-class RewordIn(BaseModel):
+class RewordIn(Input):
     """A prompt and what shall become different."""
-
-    model_config = ConfigDict(extra="forbid")
 
     prompt: Words
     change: ChangeIn

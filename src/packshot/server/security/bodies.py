@@ -58,7 +58,7 @@ class BodyLimits:
         if request.headers.get("content-type", "").casefold().startswith("multipart/form-data"):
             most = self.archive_bytes if scope["path"].startswith(WITH_ARCHIVES) else self.form_bytes
         declared = request.headers.get("content-length", "")
-        if declared.isdigit() and int(declared) > most:
+        if declared.isdecimal() and int(declared) > most:
             error = ProblemError(413, "too_large", _too_large(most), {"Connection": "close"})
             await answer(request, error)(scope, receive, send)
             return

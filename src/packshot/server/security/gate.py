@@ -13,11 +13,13 @@ from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as PoolError
 from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from packshot.server.problems import ProblemError, answer
+from packshot.server.problems import ProblemError, answer, database_away
 from packshot.server.security.failures import Failures
 from packshot.server.security.keys import Key, Keys
 from packshot.server.security.scopes import LOCAL, Principal, wanted
@@ -63,6 +65,9 @@ class Gate:
         except ProblemError as error:
             error.headers.update(headers)
             await answer(request, error)(scope, receive, send)
+            return
+        except (OperationalError, PoolError) as error:
+            await answer(request, database_away(error))(scope, receive, send)
             return
         scope.setdefault("state", {})["principal"] = principal
         await self.app(scope, receive, _with(headers, send) if headers else send)
