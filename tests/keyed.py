@@ -10,6 +10,10 @@ from pathlib import Path
 from command_line import packshot
 from servers import RunningServer, serving
 
+from packshot.server.database import Database
+from packshot.server.security.keys import Keys
+from packshot.server.settings import Settings
+
 SHOP = ("read", "upload", "generate", "edit", "check", "listing")
 
 
@@ -19,6 +23,11 @@ class Keyed:
 
     server: RunningServer
     made: int = 0
+
+    @property
+    def keys(self) -> Keys:
+        """In the server's database."""
+        return Keys(Database(Settings(self.server.home).database_url))
 
     def key(self, *scopes: str, name: str = "", per_minute: int = 100_000) -> tuple[str, str]:
         """A new key's name and text."""

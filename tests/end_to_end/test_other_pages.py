@@ -28,7 +28,7 @@ class OtherPage(BaseHTTPRequestHandler):
         self.send_response(200)
         self.send_header("Content-Type", "text/html")
         self.end_headers()
-        self.wfile.write(b"<!doctype html><title>other</title><body></body>")
+        self.wfile.write(b"<!doctype html><title>other</title><link rel=icon href=data:,>")
 
     def log_message(self, format: str, *args: Any) -> None:
         """Silent."""
@@ -60,7 +60,7 @@ def made(shop: Keyed) -> list[str]:
 
 @pytest.fixture
 def page(browser: Browser, shop: Keyed) -> Iterator[Page]:
-    """The other page, in a browser that is signed in to the server; at its end, it has neither made nor ended a thing."""
+    """The other page, in a browser that is signed in to the server; at its end, it has made and ended nothing."""
     _, key = shop.key("admin")
     context = browser.new_context()
     mine = context.new_page()
@@ -127,9 +127,11 @@ def test_what_browsers_ask_for_first_is_not_granted(page: Page, shop: Keyed) -> 
     refused = page.evaluate(
         """async (url) => {
           const options = { credentials: "include", mode: "cors" };
-          const json = { method: "POST", headers: { "Content-Type": "application/json" }, body: '{"prompt": "red shoe"}' };
+          const headers = { "Content-Type": "application/json" };
+          const json = { method: "POST", headers, body: '{"prompt": "red shoe"}' };
           const tries = [["/v1/generations", json], ["/v1/session", { method: "DELETE" }], ["/v1/session", {}]];
-          const found = await Promise.allSettled(tries.map(([path, more]) => fetch(url + path, { ...options, ...more })));
+          const sent = tries.map(([path, more]) => fetch(url + path, { ...options, ...more }));
+          const found = await Promise.allSettled(sent);
           return found.map(({ status }) => status);
         }""",
         shop.server.url,
@@ -155,7 +157,8 @@ def test_pictures_and_events_are_not_shown_elsewhere_but_on_the_own_page(
 ) -> None:
     paths = [f"/v1/assets/{asset['id']}/preview?side=256", asset["url"]]
     look = """(paths) => Promise.all(paths.map((path) => new Promise((resolve) => {
-      const image = Object.assign(new Image(), { src: path, onload: () => resolve(true), onerror: () => resolve(false) });
+      const ends = { onload: () => resolve(true), onerror: () => resolve(false) };
+      const image = Object.assign(new Image(), { src: path, ...ends });
       document.body.append(image);
     })))"""
     assert page.evaluate(look, [shop.server.url + path for path in paths]) == [False, False]

@@ -1,4 +1,4 @@
-"""The page before a server that asks for keys, in a real browser: signing in and out, ended keys, keys of few scopes."""
+"""The page of a server that asks for keys, in a real browser: signing in and out, ended keys, keys of few scopes."""
 
 from __future__ import annotations
 
@@ -233,10 +233,15 @@ def test_too_many_wrong_keys_are_said_to_be_that_and_a_right_one_still_opens(bro
     with studio(browser, shop.server, allowed=("401", "429")) as here:
         page = here.page
         page.goto(here.server.url)
-        page.locator("#key").fill("packshot_" + "c" * 43)
-        while here.server.http.get("/v1/session", headers=guess).status_code != 429:
-            pass
-        page.locator("#key").press("Enter")
-        expect(page.locator("#key-fault")).to_contain_text("Too many requests. Try again in")
-        page.locator("#key").fill("")
+        field, fault = page.locator("#key"), page.locator("#key-fault span")
+        for _ in range(10):  # a slow machine may take so long that one more guess is granted
+            while here.server.http.get("/v1/session", headers=guess).status_code != 429:
+                pass
+            field.fill("packshot_" + "c" * 43)
+            field.press("Enter")
+            expect(page.locator("#key-fault")).to_be_visible()
+            if "not valid" not in fault.inner_text():
+                break
+        expect(fault).to_contain_text("Too many requests. Try again in")
+        field.fill("")
         enter(page, shop.key()[1])
