@@ -177,6 +177,15 @@ def test_create_by_keyboard_alone(here: Studio) -> None:
     assert page.evaluate("document.activeElement.matches('.tile button.picture')")
 
 
+def test_a_server_without_keys_shows_no_way_in_or_out(here: Studio) -> None:
+    with here.page.expect_response(lambda answer: answer.url.endswith("/v1/session")):
+        page = here.open()
+    page.locator("#prompt").fill("red tie")
+    expect(page.locator(".chip select").first).to_have_value("tie")
+    expect(page.locator("#sign")).to_be_hidden()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_enter_that_ends_chinese_input_draws_nothing(here: Studio) -> None:
     page = here.open()
     page.locator("#prompt").fill("手表")

@@ -17,6 +17,12 @@ def guarded(tmp_path: Path) -> Guarded:
     return Guarded(tmp_path)
 
 
+@pytest.fixture(scope="module")
+def refusing(tmp_path_factory: pytest.TempPathFactory) -> Guarded:
+    """For tests after which it is as it was before: one for all of them, since making the database takes longest."""
+    return Guarded(tmp_path_factory.mktemp("refusing"))
+
+
 @pytest.fixture
 def keyed(guarded: Guarded) -> Guarded:
     guarded.keys.create("first", ("read",), 60)
@@ -34,21 +40,21 @@ def test_this_machine_may_do_everything_without_a_key(guarded: Guarded) -> None:
 
 
 @pytest.mark.parametrize("host", ["localhost", "localhost:8333", "127.0.0.1:1", "[::1]:8333", "[::1]", "LOCALHOST:1"])
-def test_names_of_this_machine_are_known(guarded: Guarded, host: str) -> None:
-    assert guarded.http.get("/v1/jobs", headers={"Host": host}).status_code == 200
+def test_names_of_this_machine_are_known(refusing: Guarded, host: str) -> None:
+    assert refusing.http.get("/v1/jobs", headers={"Host": host}).status_code == 200
 
 
 @pytest.mark.parametrize("host", ["evil.example", "evil.example:8333", "localhost.evil.example", "127.0.0.1.nip.io", "",
                                   "10.0.0.1", "[::2]", "[", "a:b:c", "localhost:x]"])  # fmt: skip
 @pytest.mark.parametrize("path", ["/v1/jobs", "/", "/healthz", "/openapi.json"])
-def test_other_names_for_this_machine_are_refused(guarded: Guarded, host: str, path: str) -> None:
-    answer = guarded.http.get(path, headers={"Host": host})
+def test_other_names_for_this_machine_are_refused(refusing: Guarded, host: str, path: str) -> None:
+    answer = refusing.http.get(path, headers={"Host": host})
     assert answer.status_code == 421 and answer.json()["code"] == "unknown_host"
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Real-IP", "Via"])
-def test_a_proxy_in_front_needs_keys(guarded: Guarded, header: str) -> None:
-    answer = guarded.http.get("/v1/jobs", headers={header: "for=10.0.0.1"})
+def test_a_proxy_in_front_needs_keys(refusing: Guarded, header: str) -> None:
+    answer = refusing.http.get("/v1/jobs", headers={header: "for=10.0.0.1"})
     assert answer.status_code == 403 and answer.json()["code"] == "proxy_without_keys"
 
 
@@ -67,14 +73,14 @@ FOREIGN = (
 
 
 @pytest.mark.parametrize("headers", FOREIGN)
-def test_other_web_pages_change_nothing(guarded: Guarded, headers: dict[str, str]) -> None:
+def test_other_web_pages_change_nothing(refusing: Guarded, headers: dict[str, str]) -> None:
     body = {"prompt": "red shoe"}
-    answer = guarded.http.post("/v1/generations", json=body, headers=headers)
+    answer = refusing.http.post("/v1/generations", json=body, headers=headers)
     assert answer.status_code == 403 and answer.json()["code"] == "other_page"
     files = {"file": ("p.png", picture(), "image/png")}
-    assert guarded.http.post("/v1/assets", files=files, headers=headers).status_code == 403
-    assert guarded.http.get("/v1/jobs").json()["jobs"] == [] and guarded.http.get("/v1/assets").json()["assets"] == []
-    assert guarded.http.get("/v1/jobs", headers=headers).status_code == 403
+    assert refusing.http.post("/v1/assets", files=files, headers=headers).status_code == 403
+    assert refusing.http.get("/v1/jobs").json()["jobs"] == [] and refusing.http.get("/v1/assets").json()["assets"] == []
+    assert refusing.http.get("/v1/jobs", headers=headers).status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -85,18 +91,18 @@ def test_the_own_page_and_programs_may(guarded: Guarded, headers: dict[str, str]
     assert guarded.http.post("/v1/generations", json={"prompt": "red shoe"}, headers=headers).status_code == 202
 
 
-def test_a_link_from_elsewhere_leads_to_the_page_but_a_frame_does_not(guarded: Guarded) -> None:
+def test_a_link_from_elsewhere_leads_to_the_page_but_a_frame_does_not(refusing: Guarded) -> None:
     link = {"Sec-Fetch-Site": "cross-site", "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document"}
-    assert guarded.http.get("/", headers=link).status_code == 200
-    assert guarded.http.get("/", headers={**link, "Sec-Fetch-Dest": "iframe"}).status_code == 403
+    assert refusing.http.get("/", headers=link).status_code == 200
+    assert refusing.http.get("/", headers={**link, "Sec-Fetch-Dest": "iframe"}).status_code == 403
 
 
 @pytest.mark.parametrize("body", [b'{"prompt": "red shoe"}'])
 @pytest.mark.parametrize("kind", ["text/plain", "application/x-www-form-urlencoded", ""])
-def test_json_in_another_type_is_no_json(guarded: Guarded, body: bytes, kind: str) -> None:
+def test_json_in_another_type_is_no_json(refusing: Guarded, body: bytes, kind: str) -> None:
     """So that a browser without these headers has to ask first (CORS), and is not answered."""
     headers = {"Content-Type": kind} if kind else {}
-    assert guarded.http.post("/v1/generations", content=body, headers=headers).status_code == 422
+    assert refusing.http.post("/v1/generations", content=body, headers=headers).status_code == 422
 
 
 def test_no_other_origin_is_ever_let_in(guarded: Guarded) -> None:
@@ -201,6 +207,16 @@ def test_a_cookie_ends_with_its_key(keyed: Guarded) -> None:
     assert browser.get("/v1/session").status_code == 401
 
 
+def test_an_ended_cookie_is_forgotten_but_not_for_another_page(keyed: Guarded) -> None:
+    """A page with fifty pictures would else show it fifty times, and be told that it guesses."""
+    browser = begun(keyed)
+    keyed.keys.revoke(keyed.keys.listed()[-1].id)
+    assert "set-cookie" not in browser.get("/v1/session", headers={"Sec-Fetch-Site": "same-site"}).headers
+    answers = [browser.get("/v1/session") for _ in range(30)]
+    assert COOKIE not in browser.cookies and [answer.status_code for answer in answers] == [401] * 30
+    assert browser.get("/v1/session", headers={"Authorization": "Bearer x"}).headers.get("set-cookie") is None
+
+
 @pytest.mark.parametrize("headers", FOREIGN)
 def test_other_web_pages_cannot_use_the_cookie(keyed: Guarded, headers: dict[str, str]) -> None:
     browser = begun(keyed)
@@ -243,11 +259,11 @@ def test_a_bug_is_answered_with_the_headers_and_without_its_words(guarded: Guard
     assert answer.headers["content-security-policy"] == DATA_POLICY
 
 
-def test_the_docs_load_nothing_from_elsewhere_and_run_no_script_of_the_page(guarded: Guarded) -> None:
-    page = guarded.http.get("/docs").text
+def test_the_docs_load_nothing_from_elsewhere_and_run_no_script_of_the_page(refusing: Guarded) -> None:
+    page = refusing.http.get("/docs").text
     assert "http://" not in page and "https://" not in page and "<script>" not in page and " on" not in page
     for path in ("/docs/start.js", "/docs/assets/swagger-ui-bundle.js", "/docs/assets/swagger-ui.css"):
-        assert path in page and guarded.http.get(path).status_code == 200
+        assert path in page and refusing.http.get(path).status_code == 200
 
 
 @pytest.mark.parametrize("media_type", ["text/html", "image/svg+xml", "application/xhtml+xml", "text/javascript",

@@ -12,6 +12,7 @@ import pytest
 from packshot.editing.operations import OPERATIONS
 from packshot.listing.channels import RULES
 from packshot.phrases import names
+from packshot.server.security.scopes import SCOPES
 from packshot.server.tasks.forms import CHOICES, described
 from packshot.server.tasks.references import PACKS, Surroundings
 
@@ -67,6 +68,7 @@ def test_every_operation_parameter_choice_and_rule_has_words() -> None:
     assert {f"choice.{word}" for word in words} <= known.keys()
     assert names("rule").keys() == RULES.keys()
     assert len(OPERATIONS) >= 19
+    assert {f"scope.{scope}" for scope in SCOPES} <= known.keys()
 
 
 @pytest.mark.parametrize("path", [p for p in PAGE.rglob("*") if p.suffix in (".html", ".js", ".css", ".svg")])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import re
 import secrets
 import ssl
 import time
@@ -17,6 +18,8 @@ File = bytes | Path | str
 """Content, or the path of a file."""
 
 _PIECE = 1 << 16
+_SENDABLE = re.compile(r"[\x21-\x7e]+")
+"""What a header may hold of a key."""
 
 
 class ClientError(Exception):
@@ -69,15 +72,21 @@ class Calls:
 
     Args:
         url: of the server.
-        key: API key; empty for none.
+        key: API key; empty for none. White space around it, as of a file's last line, is no part of it.
         seconds: to wait for an answer.
         tries: how often a request is made where the server is busy (429, 503) or the connection breaks.
+
+    Raises:
+        ValueError: an address or a key that can't be sent.
     """
 
     def __init__(self, url: str, key: str, seconds: float, tries: int) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"no address of a server: {url!r}")
+        key = key.strip()
+        if key and not _SENDABLE.fullmatch(key):  # said without the key, which errors must not tell
+            raise ValueError("no API key: it has characters that no key has; accepted: packshot_…, whole and alone")
         self._parts, self._key, self._seconds, self._tries = parts, key, seconds, tries
         self._connection = self._new(seconds)
 
@@ -122,15 +131,20 @@ class Calls:
         """Pieces of an answer, as they come, over a connection of its own.
 
         Raises:
-            ServerError: the answer is a problem.
+            ServerError: the answer is a problem, also after waiting as often as `ask` does.
             ClientError: the connection breaks.
         """
-        connection = self._new(self._seconds)
+        connection, sent = self._new(self._seconds), {**self._usual(), **(headers or {})}
         try:
-            connection.request("GET", self._target(path, None), headers={**self._usual(), **(headers or {})})
-            answer = connection.getresponse()
-            if answer.status >= 400:
-                raise ServerError(answer.status, _problem(Answer(answer.status, {}, answer.read())))
+            for left in range(self._tries - 1, -1, -1):
+                connection.request("GET", self._target(path, None), headers=sent)
+                answer = connection.getresponse()
+                if answer.status < 400:
+                    break
+                refusal = _whole(answer)
+                if answer.status not in (429, 503) or not left:
+                    raise ServerError(answer.status, _problem(refusal))
+                time.sleep(_pause(refusal))
             while piece := answer.read1(_PIECE):
                 yield piece
         except (OSError, http.client.HTTPException) as error:
@@ -141,8 +155,7 @@ class Calls:
     def _once(self, connection: http.client.HTTPConnection, method: str, target: str, body: bytes | None,
               headers: Mapping[str, str]) -> Answer:  # fmt: skip
         connection.request(method, target, body, dict(headers))
-        answer = connection.getresponse()
-        return Answer(answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read())
+        return _whole(connection.getresponse())
 
     def _new(self, seconds: float) -> http.client.HTTPConnection:
         host = self._parts.hostname or ""
@@ -158,6 +171,10 @@ class Calls:
         given = {name: value for name, value in (query or {}).items() if value not in (None, "")}
         asked = f"?{urlencode(given, doseq=True)}" if given else ""
         return self._parts.path.rstrip("/") + quote(path, safe="/%") + asked
+
+
+def _whole(answer: http.client.HTTPResponse) -> Answer:
+    return Answer(answer.status, {key.lower(): value for key, value in answer.getheaders()}, answer.read())
 
 
 def content_of(file: File) -> tuple[str, bytes]:

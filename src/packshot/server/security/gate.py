@@ -29,6 +29,7 @@ COOKIE = "packshot_session"
 LOOK_SECONDS = 1.0
 """How long a server without keys takes to see that there is one now."""
 
+_FORGET = f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=strict"
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _T = TypeVar("_T")
@@ -115,8 +116,12 @@ class Gate:
         if key is None:
             client = request.client
             if seconds := self.failures.count(client.host if client else ""):
-                raise _too_often("too many keys that are none from this address", seconds)
-            raise _unknown("a key that is none, or no more; packshot keys create makes one")
+                error = _too_often("too many keys that are none from this address", seconds)
+            else:
+                error = _unknown("a key that is none, or no more; packshot keys create makes one")
+            if kind.casefold() != "bearer":  # lest a page with many pictures shows it for each of them
+                error.headers["Set-Cookie"] = _FORGET
+            raise error
         return key
 
     async def _insist_on_rate(self, key: Key, headers: MutableMapping[str, str]) -> None:

@@ -4,7 +4,7 @@ import { has, t, told } from "./texts.js";
 export class Problem extends Error {
   constructor(document, status, retryAfter = 0) {
     super(document.detail ?? `HTTP ${status}`);
-    Object.assign(this, { status, code: document.code ?? "error", where: document.where ?? "", document: { detail: this.message, ...document }, retryAfter });
+    Object.assign(this, { status, code: document.code ?? "error", where: document.where ?? "", scopes: document.scopes ?? [], document: { detail: this.message, ...document }, retryAfter });
   }
 
   /** The last part of what is at fault: 'prompt', 'change', 'to' of 'background.to'. */
@@ -24,9 +24,12 @@ export class Problem extends Error {
     if (this.code === "refused" && has(`problem.refused.${this.field}`)) return t(`problem.refused.${this.field}`, { got, accepted });
     if (this.code === "refused" && accepted.en) return t("problem.refused", { where: this.place, got, accepted });
     const key = has(`problem.${this.code}`) ? `problem.${this.code}` : "problem.said";
-    return t(key, { detail, seconds: this.retryAfter });
+    return t(key, { detail, seconds: this.retryAfter, what: doings(this.scopes) });
   }
 }
+
+/** What scopes allow, in words. */
+export const doings = (scopes) => () => scopes.map((scope) => t(`scope.${scope}`)).join(t("shell.comma"));
 
 export const saying = (error) => () => (error instanceof Problem ? error.line() : t("problem.unreachable"));
 
@@ -38,19 +41,32 @@ async function problemOf(response) {
   return new Problem(document, response.status, Number(response.headers.get("Retry-After")) || 0);
 }
 
-/** Ask the API. `body`: an object, sent as JSON, or FormData. Waits and asks again, for a minute, where it is busy. */
-export async function ask(method, path, { body, headers = {}, signal } = {}) {
+let signedIn = async () => false;
+/** Name what is asked where the server wants a key: `ask(began)` resolves to whether there is one since. */
+export const whenKeyIsWanted = (ask) => { signedIn = ask; };
+
+/**
+ * Ask the API. `body`: an object, sent as JSON, or FormData. Where a key is wanted, asks again once there is one; where
+ * the server is busy, asks again for a minute; with `once`, neither.
+ */
+export async function ask(method, path, { body, headers = {}, signal, once = false } = {}) {
   const json = body !== undefined && !(body instanceof FormData);
   const options = { method, signal, headers: { Accept: "application/json", ...(json && { "Content-Type": "application/json" }), ...headers } };
   if (body !== undefined) options.body = json ? JSON.stringify(body) : body;
-  const until = Date.now() + 60000;
+  let until = Date.now() + 60000;
   for (;;) {
+    const began = Date.now();
     const response = await fetch(path, options);
     if (response.ok) return response.status === 204 ? null : response.json();
     const problem = await problemOf(response);
-    if (problem.status === 401) dispatchEvent(new CustomEvent("packshot:key", { detail: problem }));
-    if (!["busy", "starting"].includes(problem.code) || Date.now() > until) throw problem;
-    await pause(Math.min(5, problem.retryAfter || 1));
+    if (once) throw problem;
+    if (problem.status === 401) {
+      if (!(await signedIn(began))) throw problem;
+      until = Date.now() + 60000;
+    } else {
+      if (!["busy", "starting", "too_often"].includes(problem.code) || Date.now() > until) throw problem;
+      await pause(Math.min(5, problem.retryAfter || 1));
+    }
   }
 }
 
@@ -64,7 +80,7 @@ const newKey = () => crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`; 
 export const ended = (job) => ["done", "failed", "cancelled"].includes(job.status);
 
 /** Follow a job by its events until it has ended; resolves to it as it ended. */
-export function follow(job, changed = () => {}, { signal } = {}) {
+export function follow(job, changed = () => {}, { signal, tries = 5 } = {}) {
   return new Promise((resolve, reject) => {
     changed(job);
     if (ended(job)) { resolve(job); return; }
@@ -79,8 +95,10 @@ export function follow(job, changed = () => {}, { signal } = {}) {
       if (ended(now)) { source.close(); signal?.removeEventListener("abort", stop); resolve(now); }
     });
     source.addEventListener("error", () => {
-      silent += 1; // the browser tries again by itself, unless it was refused
-      if (source.readyState === EventSource.CLOSED || silent > 20) { source.close(); reject(new Problem({ code: "unreachable" }, 0)); }
+      silent += 1; // the browser tries again by itself, unless it was refused, and does not tell why
+      if (source.readyState === EventSource.CLOSED && tries) {
+        get(`/v1/jobs/${job.id}`, { signal }).then((now) => follow(now, changed, { signal, tries: tries - 1 })).then(resolve, reject);
+      } else if (source.readyState === EventSource.CLOSED || silent > 20) { source.close(); reject(new Problem({ code: "unreachable" }, 0)); }
     });
   });
 }
@@ -99,8 +117,15 @@ export function upload(file) {
 
 export const previewOf = (asset, side = 512) => `/v1/assets/${asset.id}/preview?side=${side}`;
 
+/** Sign in, and look what the key may, before gigabytes go up for nothing. */
+async function beforeSending(scope) {
+  const { scopes } = await get("/v1/session");
+  if (!scopes.includes("admin") && !scopes.includes(scope)) throw new Problem({ code: "scope", scopes: [scope] }, 403);
+}
+
 /** Send a form with files, telling how much of it has gone; resolves to the job. */
-export function sendForm(path, form, sent = () => {}, { signal } = {}) {
+export async function sendForm(path, form, sent = () => {}, { signal } = {}) {
+  await beforeSending({ "/v1/listings": "listing", "/v1/trainings": "train" }[path]);
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest(); // fetch does not tell how far an upload is
     request.open("POST", path);

@@ -1,11 +1,12 @@
 // The shell: language, theme, and the screens, each loaded when it is first shown and kept from then on.
 import { clearNotices, notice } from "./announce.js";
-import { ask, saying } from "./api.js";
-import { field, h } from "./dom.js";
+import { doings, saying } from "./api.js";
+import { h, icon } from "./dom.js";
 import { kept } from "./kept.js";
-import { openDialog } from "./parts/dialogs.js";
+import { switchLanguage } from "./parts/language.js";
 import { address, settle } from "./route.js";
-import { bind, bindAll, chooseLanguage, language, onLanguage, t } from "./texts.js";
+import { asksForKeys, enter, may, onSession, session, signIn, signOut } from "./session.js";
+import { bind, bindAll, language, onLanguage, t, unbind } from "./texts.js";
 
 const LOADERS = {
   create: () => import("./screens/create.js"),
@@ -14,6 +15,8 @@ const LOADERS = {
   gallery: () => import("./screens/gallery.js"),
   models: () => import("./screens/models.js"),
 };
+/** Scopes that a screen uses beside `read`. */
+const NEEDS = { create: ["generate"], edit: ["edit", "upload"], listing: ["listing"], gallery: [], models: ["train"] };
 const built = new Map();
 let current = "";
 
@@ -25,13 +28,14 @@ async function show({ first = false } = {}) {
   const screen = await build(name);
   if (current !== name) return; // somebody was quicker than the network
   for (const [other, { root }] of built) root.hidden = other !== name;
+  if (!(await enter()) || current !== name) return; // the address is followed once somebody is let in
   if (Object.keys(parameters).length) settle(name);
   else clearNotices();
   if (!first) {
     scrollTo(0, 0);
     screen.root.querySelector("h1").focus({ preventScroll: true });
   }
-  screen.show?.(parameters);
+  if (may("read")) screen.show?.(parameters);
 }
 
 async function build(name) {
@@ -40,9 +44,11 @@ async function build(name) {
     if (!built.has(name)) {
       const title = h("h1", { id: `${name}-title`, tabindex: "-1", t: `${name}.title` });
       const root = h("section", { class: `screen ${name}`, "aria-labelledby": `${name}-title` });
-      root.append(h("header", {}, title, h("p", { class: "lead", t: `${name}.lead` })));
+      const limits = h("p", { class: "limits", hidden: true });
+      root.append(h("header", {}, title, h("p", { class: "lead", t: `${name}.lead` })), limits);
       document.getElementById("main").append(root);
-      built.set(name, { root, ...module.build(root) });
+      built.set(name, { root, limits, ...module.build(root) });
+      limit(name);
     }
   }
   return built.get(name);
@@ -56,12 +62,6 @@ function mark(name) {
   document.title = `${t(`${name}.name`)} · packshot`;
 }
 
-function switchLanguage() {
-  const other = language() === "zh" ? "en" : "zh";
-  kept.set("language", other);
-  chooseLanguage(other);
-}
-
 const THEMES = ["auto", "light", "dark"];
 function theme() { return document.documentElement.dataset.theme ?? "auto"; }
 function switchTheme() {
@@ -72,29 +72,34 @@ function switchTheme() {
   notice({ key: `shell.theme_${next}` });
 }
 
-/** Where the server asks for a key: enter one, which becomes a cookie that no script can read. */
-let asking = null;
-function askForKey() {
-  if (asking) return;
-  const input = h("input", { type: "password", id: "key", autocomplete: "current-password", required: true });
-  const key = field("shell.key", input, { hint: "shell.key_hint" });
-  const enter = h("button", { type: "submit", class: "primary", t: "shell.key_enter" });
-  const form = h("form", { class: "ask" }, h("h2", { id: "key-title", t: "shell.key_title" }), key.root, h("div", { class: "row" }, enter));
-  asking = openDialog(form, { labelledby: "key-title", closed: () => { asking = null; } });
-  form.addEventListener("submit", async (event) => {
-    event.preventDefault();
-    try {
-      await ask("POST", "/v1/session", { headers: { Authorization: `Bearer ${input.value.trim()}` } });
-      location.reload();
-    } catch (error) {
-      key.fault(saying(error));
-      input.focus();
-    }
-  });
+/** The way out for who is signed in, and in for who is not; neither where the server asks for no keys. */
+function showWho() {
+  const press = document.getElementById("sign");
+  const who = session();
+  press.hidden = !asksForKeys();
+  bind(press, "text", who ? "shell.sign_out" : "shell.sign_in");
+  if (who) bind(press, "title", "shell.signed_in", { name: who.name });
+  else unbind(press, "title");
+  for (const name of built.keys()) limit(name);
+}
+
+/** Say above a screen what the key may not do of it. */
+function limit(name) {
+  const { root, limits } = built.get(name);
+  const closed = !may("read");
+  const lacking = closed ? ["read"] : NEEDS[name].filter((scope) => !may(scope));
+  root.classList.toggle("closed", closed);
+  const said = () => t(closed ? "shell.closed" : "shell.limited", { name: session().name, what: doings(lacking) });
+  limits.replaceChildren(...(lacking.length ? [icon("info"), h("span", { t: said })] : []));
+  limits.hidden = !lacking.length;
 }
 
 bindAll(document);
-addEventListener("packshot:key", askForKey);
+onSession(showWho);
+document.getElementById("sign").addEventListener("click", async () => {
+  if (session()) await signOut();
+  else if (await signIn()) show();
+});
 bind(document.getElementById("language"), "lang", () => (language() === "zh" ? "en" : "zh-CN"));
 document.getElementById("language").addEventListener("click", switchLanguage);
 document.getElementById("theme").addEventListener("click", switchTheme);

@@ -2,6 +2,7 @@
 import { say } from "../announce.js";
 import { post, saying } from "../api.js";
 import { h, icon, options, showFault } from "../dom.js";
+import { may } from "../session.js";
 import { bind, language } from "../texts.js";
 import { colourName, nameOf, SLOTS, vocabulary } from "./words.js";
 
@@ -15,7 +16,7 @@ export function chipsFor({ prompt, reworded, pack }) {
   async function read() {
     asking?.abort();
     const text = prompt.value.trim();
-    if (!text) { show(null); return; }
+    if (!text || !may("generate")) { show(null); return; }
     const mine = (asking = new AbortController());
     try {
       show(await post("/v1/understand", { prompt: text, pack: pack() }, { signal: mine.signal }), await vocabulary(pack()));

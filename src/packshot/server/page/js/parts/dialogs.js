@@ -1,11 +1,11 @@
 // Questions in a dialog of the browser's own kind: focus stays inside, Escape closes, and focus goes back.
 import { button, h } from "../dom.js";
 
-/** Open a dialog with this content; it leaves the page when closed. */
-export function openDialog(content, { label, labelledby, closed } = {}) {
+/** Open a dialog with this content; it leaves the page when closed, which a click beside it does unless `beside` is false. */
+export function openDialog(content, { label, labelledby, closed, beside = true } = {}) {
   const dialog = h("dialog", { label, "aria-labelledby": labelledby }, content);
   dialog.append(button("close", "shell.close", () => dialog.close(), { only: true, class: "quiet close" }));
-  dialog.addEventListener("click", (event) => { if (event.target === dialog) dialog.close(); });
+  dialog.addEventListener("click", (event) => { if (beside && event.target === dialog) dialog.close(); });
   dialog.addEventListener("close", () => { dialog.remove(); closed?.(); });
   document.body.append(dialog);
   dialog.showModal();

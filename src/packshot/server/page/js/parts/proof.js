@@ -6,7 +6,7 @@ import { has, t } from "../texts.js";
 const SEEN_HALO = 3; // in CIELAB: from about here a fringe was seen on photos before strong colours
 
 const nameOf = (operation) => () => (has(`op.${operation}`) ? t(`op.${operation}`) : operation.replaceAll("_", " "));
-const together = (names) => () => [...new Set(names)].map((name) => nameOf(name)()).join(t("proof.comma"));
+const together = (names) => () => [...new Set(names)].map((name) => nameOf(name)()).join(t("shell.comma"));
 const share = (part) => Math.round(1000 * part) / 10;
 
 /** A card that says what the certificate of an edited asset says. */
