@@ -156,7 +156,6 @@ def test_a_trained_pack_is_deleted_after_a_question(browser: Browser, server: Ru
         expect(question).to_contain_text(f"shop-{language}")
         here.settle()
         assert here.faults() == []
-        page.screenshot(path=f"/tmp/packs-{language}.png")
         question.get_by_role("button", name=cancel).click()
         with server.halted():
             wish = {"prompt": "red watch", "count": 1, "size": 64, "pack": f"shop-{language}"}
