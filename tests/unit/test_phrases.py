@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 import pytest
-from messages import SOURCE, Message, is_chinese, messages
+from messages import SOURCE, Message, is_chinese, messages, returned
 
 from packshot.phrases import HOLE, chinese, phrases, put
 from packshot.phrases import _table as table
@@ -39,6 +39,15 @@ OPERATORS = {
 OpenAI's interface, whose programs speak English."""
 
 
+TELLING = (
+    "catalogue/delimited", "catalogue/readers", "editing/certificate", "editing/foresight", "editing/telling", "images",
+    "listing/canvas", "listing/columns", "listing/intake", "listing/judge_file", "listing/judge_pixels",
+    "listing/photos", "listing/plan", "listing/rejecting", "listing/repair", "listing/run", "listing/spreadsheet",
+    "listing/tables", "provenance/reading", "server/tasks/listing", "server/tasks/processes", "server/tasks/training",
+)  # fmt: skip
+"""Files whose functions give back what people read: why a photo is lost, what a certificate proves."""
+
+
 def in_english(found: Iterable[Message]) -> list[str]:
     """Messages that have words and no Chinese for them, be the holes filled with numbers or with known names."""
     samples = ["7", *(next(iter(some)) for some in table().names.values())]
@@ -62,6 +71,12 @@ def of(rooms: Iterable[str], calls: Mapping[str, Iterable[int | str]]) -> list[M
 def test_every_failure_of_a_listing_in_the_source_has_chinese() -> None:
     found = of(["listing", "catalogue/delimited.py", "catalogue/columnar.py"], FAILURES)
     assert len(found) > 30
+    assert in_english(found) == []
+
+
+def test_every_sentence_that_is_put_together_in_the_source_has_chinese() -> None:
+    found = [message for name in TELLING for message in returned(SOURCE / f"{name}.py")]
+    assert len(found) > 60
     assert in_english(found) == []
 
 
