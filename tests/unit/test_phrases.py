@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 
 import pytest
 from messages import SOURCE, Message, is_chinese, messages, returned
 
-from packshot.phrases import HOLE, chinese, phrases, put
+from packshot.phrases import HOLE, LONGEST, chinese, phrases, put
 from packshot.phrases import _table as table
 
 VERDICTS: dict[str, tuple[int | str, ...]] = {
@@ -109,6 +110,14 @@ def test_every_verdict_and_repair_in_the_source_has_chinese() -> None:
 )  # fmt: skip
 def test_lines_are_put_together_of_phrases(text: str, said: str | None) -> None:
     assert chinese(text) == (text if said is None else said)
+
+
+@pytest.mark.parametrize("bit", [": got ; accepted: ", " made by ' (", "' and '", "; a, b or c", "the photo '' "])
+def test_a_text_that_is_made_to_look_like_many_phrases_costs_little(bit: str) -> None:
+    began = time.process_time()
+    said = chinese(f"prompt: got '{(bit * LONGEST)[: LONGEST - 40]}'; accepted: 1 to 5")
+    assert is_chinese(said.partition("收到")[0]) and time.process_time() - began < 3
+    assert chinese("no title; " * LONGEST) == "no title; " * LONGEST
 
 
 def test_no_phrase_is_taken_for_another() -> None:
