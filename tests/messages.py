@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,15 +39,30 @@ def messages(path: Path, calls: Mapping[str, Iterable[int | str]]) -> Iterator[M
                 yield from (Message(text, place) for text in templates(given[which], scope))
 
 
-def _calls(tree: ast.Module) -> Iterator[tuple[list[ast.AST], ast.Call]]:
-    def walk(node: ast.AST, scopes: list[ast.AST]) -> Iterator[tuple[list[ast.AST], ast.Call]]:
-        inner = [node, *scopes] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module) else scopes
-        if isinstance(node, ast.Call):
-            yield inner, node
-        for child in ast.iter_child_nodes(node):
-            yield from walk(child, inner)
+def returned(path: Path) -> Iterator[Message]:
+    """The sentences, texts of two words or more, that a file's functions return, yield or append to lists."""
+    tree = ast.parse(path.read_text("utf-8"))
+    for scopes, node in _walk(tree):
+        given: list[ast.expr | None] = []
+        if isinstance(node, ast.Return | ast.Yield):
+            given = [*node.value.elts] if isinstance(node.value, ast.Tuple) else [node.value]
+        elif isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "append":
+            given = [*node.args]
+        place = f"{path.relative_to(SOURCE)}:{getattr(node, 'lineno', 0)}"
+        texts = [text for one in given if one is not None for text in templates(one, scopes)]
+        yield from (Message(text, place) for text in texts if ENGLISH.search(QUOTED.sub("", text)))
 
-    yield from walk(tree, [])
+
+def _calls(tree: ast.Module) -> Iterator[tuple[list[ast.AST], ast.Call]]:
+    return ((scopes, node) for scopes, node in _walk(tree) if isinstance(node, ast.Call))
+
+
+def _walk(node: ast.AST, scopes: Sequence[ast.AST] = ()) -> Iterator[tuple[list[ast.AST], ast.AST]]:
+    """Every node, with the functions that it stands in, the innermost first."""
+    inner = [*([node] if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.Module) else []), *scopes]
+    yield inner, node
+    for child in ast.iter_child_nodes(node):
+        yield from _walk(child, inner)
 
 
 def templates(node: ast.expr, scopes: list[ast.AST], depth: int = 0) -> list[str]:

@@ -16,6 +16,7 @@ import typer
 from packshot.cli_shared import (
     SafetyFile,
     SafetyLog,
+    Speech,
     Spoken,
     dump,
     guarded,
@@ -150,7 +151,7 @@ def listing(
     from packshot.listing.run import foreseen, run
     from packshot.safety import current
 
-    speech = _Speech(language_of(language))
+    speech = Speech(language_of(language))
     workforce = Workforce(executor, workers, ray_address)
     orders = read_orders(rejected, remake)
     names = tuple(dict.fromkeys(name.strip() for name in channels.split(",")))
@@ -173,25 +174,10 @@ def listing(
         raise typer.Exit(1)
 
 
-class _Speech:
-    """Prints lines for people in one language."""
-
-    def __init__(self, language: Language) -> None:
-        self.language = language
-
-    def say(self, line: str, *, err: bool = True) -> None:
-        """A line, on stderr unless it is the answer."""
-        typer.echo(in_language(line, self.language), err=err)
-
-    def aside(self, line: str) -> None:
-        """A remark."""
-        typer.echo(f"packshot: {in_language(line, self.language)}", err=True)
-
-
 class _Told:
     """Prints how far a run is: in place on a terminal, now and then elsewhere."""
 
-    def __init__(self, speech: _Speech, seconds: float) -> None:
+    def __init__(self, speech: Speech, seconds: float) -> None:
         self.speech, self.terminal, self.last = speech, sys.stderr.isatty(), 0.0
         self.seconds = 0.2 if self.terminal else seconds
 
@@ -204,7 +190,7 @@ class _Told:
         typer.echo(f"\r\x1b[K{line}" if self.terminal else line, err=True, nl=over or not self.terminal)
 
 
-def _tell_plan(counts: dict[str, Any], speech: _Speech, as_json: bool) -> None:
+def _tell_plan(counts: dict[str, Any], speech: Speech, as_json: bool) -> None:
     if as_json:
         typer.echo(dump(counts))
         return
@@ -221,7 +207,7 @@ def _tell_plan(counts: dict[str, Any], speech: _Speech, as_json: bool) -> None:
     )
 
 
-def _tell_run(job: Job, tally: Tally, speech: _Speech, as_json: bool) -> None:
+def _tell_run(job: Job, tally: Tally, speech: Speech, as_json: bool) -> None:
     from packshot.listing.contact_sheet import PAGE
     from packshot.listing.journal import FAILURES, MANIFEST
 

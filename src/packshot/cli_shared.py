@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from packshot.errors import OutputError, RequestError
-from packshot.phrases import LANGUAGES, Language
+from packshot.phrases import LANGUAGES, Language, in_language
 
 if TYPE_CHECKING:
     from packshot.safety import Guard
@@ -43,6 +43,21 @@ def language_of(word: str) -> Language:
         if word == language:
             return language
     raise RequestError("--language", f"'{word}'", " or ".join(LANGUAGES))
+
+
+class Speech:
+    """Prints lines for people in one language."""
+
+    def __init__(self, language: Language) -> None:
+        self.language = language
+
+    def say(self, line: str, *, err: bool = True) -> None:
+        """A line, on stderr unless it is the answer."""
+        typer.echo(in_language(line, self.language), err=err)
+
+    def aside(self, line: str) -> None:
+        """A remark."""
+        typer.echo(f"packshot: {in_language(line, self.language)}", err=True)
 
 
 def guarded(file: Path | None, log: Path | None) -> Guard:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterable, Mapping
 
 import pytest
-from messages import SOURCE, Message, is_chinese, messages
+from messages import SOURCE, Message, is_chinese, messages, returned
 
-from packshot.phrases import HOLE, chinese, phrases, put
+from packshot.phrases import HOLE, LONGEST, chinese, phrases, put
 from packshot.phrases import _table as table
 
 VERDICTS: dict[str, tuple[int | str, ...]] = {
@@ -39,6 +40,15 @@ OPERATORS = {
 OpenAI's interface, whose programs speak English."""
 
 
+TELLING = (
+    "catalogue/delimited", "catalogue/readers", "editing/certificate", "editing/foresight", "editing/telling", "images",
+    "listing/canvas", "listing/columns", "listing/intake", "listing/judge_file", "listing/judge_pixels",
+    "listing/photos", "listing/plan", "listing/rejecting", "listing/repair", "listing/run", "listing/spreadsheet",
+    "listing/tables", "provenance/reading", "server/tasks/listing", "server/tasks/processes", "server/tasks/training",
+)  # fmt: skip
+"""Files whose functions give back what people read: why a photo is lost, what a certificate proves."""
+
+
 def in_english(found: Iterable[Message]) -> list[str]:
     """Messages that have words and no Chinese for them, be the holes filled with numbers or with known names."""
     samples = ["7", *(next(iter(some)) for some in table().names.values())]
@@ -62,6 +72,12 @@ def of(rooms: Iterable[str], calls: Mapping[str, Iterable[int | str]]) -> list[M
 def test_every_failure_of_a_listing_in_the_source_has_chinese() -> None:
     found = of(["listing", "catalogue/delimited.py", "catalogue/columnar.py"], FAILURES)
     assert len(found) > 30
+    assert in_english(found) == []
+
+
+def test_every_sentence_that_is_put_together_in_the_source_has_chinese() -> None:
+    found = [message for name in TELLING for message in returned(SOURCE / f"{name}.py")]
+    assert len(found) > 60
     assert in_english(found) == []
 
 
@@ -94,6 +110,14 @@ def test_every_verdict_and_repair_in_the_source_has_chinese() -> None:
 )  # fmt: skip
 def test_lines_are_put_together_of_phrases(text: str, said: str | None) -> None:
     assert chinese(text) == (text if said is None else said)
+
+
+@pytest.mark.parametrize("bit", [": got ; accepted: ", " made by ' (", "' and '", "; a, b or c", "the photo '' "])
+def test_a_text_that_is_made_to_look_like_many_phrases_costs_little(bit: str) -> None:
+    began = time.process_time()
+    said = chinese(f"prompt: got '{(bit * LONGEST)[: LONGEST - 40]}'; accepted: 1 to 5")
+    assert is_chinese(said.partition("收到")[0]) and time.process_time() - began < 3
+    assert chinese("no title; " * LONGEST) == "no title; " * LONGEST
 
 
 def test_no_phrase_is_taken_for_another() -> None:

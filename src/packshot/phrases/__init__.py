@@ -33,6 +33,8 @@ Chinese; what stands between quotes."""
 _END = "; "
 _JOINTS = ((_END, "；"), (", ", "、"), (" or ", "或"), (" and ", "和"))
 _NAMES = re.compile(r"[^\s']+(, [^\s']+)*")
+LONGEST = 2_000
+"""Characters: a text of a user's may be made to look like many phrases, and matching grows with a power of it."""
 _KEPT = 8_192
 """Lines whose Chinese is remembered: verdicts on many pictures say much the same."""
 
@@ -89,8 +91,8 @@ def _told(value: Any) -> Any:
 
 
 def chinese(text: str) -> str:
-    """A line in Chinese."""
-    return _found(text) or _listed(text)
+    """A line in Chinese; one longer than `LONGEST` is no line of ours, and stays."""
+    return text if len(text) > LONGEST else _found(text) or _listed(text)
 
 
 @lru_cache(maxsize=_KEPT)
