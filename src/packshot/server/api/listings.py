@@ -25,6 +25,7 @@ from packshot.server.ids import new_id
 from packshot.server.intake import keep_photos, keep_table
 from packshot.server.problems import ProblemError, documented, not_found
 from packshot.server.queue import Job
+from packshot.server.ranges import PARTS
 from packshot.server.tasks import listing
 from packshot.server.tasks.processes import LOG
 from packshot.server.threads import run_in
@@ -183,7 +184,9 @@ def pictures(
     return PicturesOut.model_validate({"pictures": page, "total": len(rows)})
 
 
-@router.get("/{job_id}/pictures/{key}", response_class=FileResponse, summary="Fetch a picture", responses=HERE)
+@router.get(
+    "/{job_id}/pictures/{key}", response_class=FileResponse, summary="Fetch a picture", responses={**PARTS, **HERE}
+)
 def content(job_id: str, key: str, server: Server) -> FileResponse:
     """As it was made."""
     folder, row = _row(server, job_id, key)

@@ -22,6 +22,7 @@ from packshot.server.ids import new_id
 from packshot.server.intake import keep_catalogue
 from packshot.server.problems import documented, not_found
 from packshot.server.queue import Job
+from packshot.server.ranges import PARTS
 from packshot.server.tasks import training
 from packshot.server.threads import run_in
 
@@ -204,7 +205,9 @@ def sheets(job_id: str, server: Server) -> SheetsOut:
     return SheetsOut(sheets=[SheetOut(name=name, step=int(found[1]), url=f"{url}/{name}") for name, found in steps])
 
 
-@router.get("/{job_id}/sheets/{name}", response_class=FileResponse, summary="Fetch a sheet", responses=HERE)
+@router.get(
+    "/{job_id}/sheets/{name}", response_class=FileResponse, summary="Fetch a sheet", responses={**PARTS, **HERE}
+)
 def sheet(job_id: str, name: str, server: Server) -> FileResponse:
     """A PNG."""
     _, folder = _found(server, job_id)
