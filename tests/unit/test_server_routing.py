@@ -58,6 +58,30 @@ def test_what_is_not_there_is_not_there_and_leads_nowhere(guarded: Guarded, path
     assert answer.status_code == 404 or (path == "/js" and answer.headers["location"].endswith(":8333/js/"))
 
 
+@pytest.mark.parametrize(
+    ("asked", "status", "part"),
+    [
+        ("bytes=0-3", 206, slice(0, 4)), ("bytes=5-", 206, slice(5, None)), ("bytes=-2", 206, slice(-2, None)),
+        *((odd, 200, slice(None)) for odd in ("items=0-1", "bytes=5-2", "bytes=-", "bytes=a-b", "bytes=0-1,3-4", "",
+                                              "bytes=0-" + "9" * 5_000, "bytes=" + "0-0," * 2_000 + "0-0")),
+    ],
+)  # fmt: skip
+def test_ranges_that_make_no_sense_are_as_if_none_were_asked_for(
+    guarded: Guarded, asked: str, status: int, part: slice
+) -> None:
+    data = picture()
+    answer = guarded.http.get(f"/v1/assets/{upload(guarded.http, data)}/content", headers={"Range": asked})
+    assert answer.status_code == status and answer.content == data[part]
+
+
+def test_a_range_behind_the_end_is_a_problem_document(guarded: Guarded) -> None:
+    data = picture()
+    path = f"/v1/assets/{upload(guarded.http, data)}/content"
+    answer = guarded.http.get(path, headers={"Range": f"bytes={len(data)}-"})
+    assert answer.status_code == 416 and answer.headers["content-range"] == f"bytes */{len(data)}"
+    assert answer.headers["content-type"] == "application/problem+json" and answer.json()["code"] == "range"
+
+
 @pytest.mark.parametrize("what", ["upload", "preview", "listing"])
 def test_pictures_of_others_keep_nobody_waiting(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More of them than there are threads, none of which ends before the plain request is answered."""

@@ -39,6 +39,7 @@ from packshot.server.database import Database
 from packshot.server.metrics import JobFigures
 from packshot.server.observing import Observing, RequestFigures
 from packshot.server.queue import Queue
+from packshot.server.ranges import PlainRanges
 from packshot.server.routing import Below, HeadAsGet
 from packshot.server.security.addresses import PlainAddresses
 from packshot.server.security.bodies import FIELD_BYTES, FORM_PARTS, BodyLimits
@@ -63,7 +64,7 @@ class Application(FastAPI):
     def build_middleware_stack(self) -> ASGIApp:
         """From the outside in: ids, log and figures; headers for browsers; who may; what and how much; the routes."""
         settings: Settings = self.state.services.settings
-        stack = BodyLimits(HeadAsGet(super().build_middleware_stack()), settings)
+        stack = BodyLimits(PlainRanges(HeadAsGet(super().build_middleware_stack())), settings)
         gate = Gate(PlainAddresses(stack), settings, Keys(self.state.services.database))
         return Observing(SecurityHeaders(gate), RequestFigures(self.state.registry))
 

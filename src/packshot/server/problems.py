@@ -30,7 +30,7 @@ _log = logging.getLogger("packshot.server")
 _TITLES = {
     400: "Bad request", 401: "No valid key", 403: "Not allowed", 404: "Not found", 405: "Method not allowed",
     409: "Conflict", 413: "Too large", 415: "Unsupported media type", 422: "Not acceptable as it stands",
-    408: "Too slow", 421: "Another host", 429: "Too much at once", 500: "A bug", 503: "Not ready",
+    408: "Too slow", 416: "No such range", 421: "Another host", 429: "Too much at once", 500: "A bug", 503: "Not ready",
 }  # fmt: skip
 
 
@@ -54,6 +54,7 @@ WHEN = {
     400: "The body can't be read, or the address has a NUL character in it.",
     404: "There is none of that id.", 409: "It is not in the state for that.",
     413: "A file has more bytes than this server takes.", 415: "A file is not what it should be, by its content.",
+    416: "The range begins behind the end of the file.",
     422: "Something in the request is not acceptable; the detail says what, and what is.",
     429: "More is waiting than can be begun in time; `Retry-After` says when to try again.",
     503: "Something is not installed or not ready, the database is away, or the disk is full.",

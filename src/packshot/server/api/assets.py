@@ -13,6 +13,7 @@ from packshot.server.api.inputs import Input
 from packshot.server.api.services import Asking, Server, Services
 from packshot.server.assets import Asset
 from packshot.server.problems import documented, not_found
+from packshot.server.ranges import PARTS
 from packshot.server.threads import run_in
 from packshot.server.uploads import checked_picture
 
@@ -96,7 +97,8 @@ def read(asset_id: str, server: Server) -> AssetOut:
 
 @router.get(
     "/{asset_id}/content", response_class=FileResponse, summary="Fetch a file",
-    responses={200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}, **documented(404)},
+    responses={200: {"content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}, **PARTS,
+               **documented(404)},
 )  # fmt: skip
 def content(asset_id: str, server: Server, download: bool = False) -> FileResponse:
     """The bytes as they were made; `download=true` for a file to save."""

@@ -12,6 +12,7 @@ from packshot.errors import RequestError
 from packshot.server.api.services import Server
 from packshot.server.previews import SIDES_PX, preview_of
 from packshot.server.problems import documented, not_found
+from packshot.server.ranges import PARTS
 from packshot.server.threads import run_in
 
 router = APIRouter(prefix="/v1/assets", tags=["assets"])
@@ -19,7 +20,7 @@ router = APIRouter(prefix="/v1/assets", tags=["assets"])
 
 @router.get(
     "/{asset_id}/preview", response_class=FileResponse, summary="Fetch a small version of a picture",
-    responses={200: {"content": {"image/webp": {}}}, **documented(404, 415)},
+    responses={200: {"content": {"image/webp": {}}}, **PARTS, **documented(404, 415)},
 )  # fmt: skip
 async def preview(
     asset_id: str, server: Server, side: Annotated[int, Query(description="Of the longer side: 256, 512, 1024.")] = 512
