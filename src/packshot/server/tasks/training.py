@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from packshot.errors import InputError, MissingExtraError, RequestError
+from packshot.generation.parallel import cores
 from packshot.listing.store import LocalStore
 from packshot.packs import available
 from packshot.server import stock
@@ -151,7 +152,8 @@ def _trained(request: Mapping[str, Any], context: Context, folder: Path, sharing
         sharing.now_and_then()
         return how_far(folder, request)
 
-    run(Command(_train(request, folder, offer), folder, CHECKPOINT_SECONDS), context, look)
+    every_core = (("OMP_NUM_THREADS", str(cores())),)  # the worker's own work is kept to one
+    run(Command(_train(request, folder, offer), folder, CHECKPOINT_SECONDS, every_core), context, look)
     (folder / "card.toml").write_text(_card(request, folder, offer), encoding="utf-8")
     _target(request, context.settings)
     words = ["export", str(folder / RUN), f"--card={folder / 'card.toml'}", f"--out={target}"]
