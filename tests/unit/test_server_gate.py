@@ -44,8 +44,22 @@ def test_names_of_this_machine_are_known(refusing: Guarded, host: str) -> None:
     assert refusing.http.get("/v1/jobs", headers={"Host": host}).status_code == 200
 
 
-@pytest.mark.parametrize("host", ["evil.example", "evil.example:8333", "localhost.evil.example", "127.0.0.1.nip.io", "",
-                                  "10.0.0.1", "[::2]", "[", "a:b:c", "localhost:x]"])  # fmt: skip
+@pytest.mark.parametrize(
+    "host",
+    [
+        "evil.example",
+        "evil.example:8333",
+        "localhost.evil.example",
+        "127.0.0.1.nip.io",
+        "",
+        "10.0.0.1",
+        "[::2]",
+        "[",
+        "a:b:c",
+        "localhost:x]",
+        "127.0.0.1:1@evil.example",
+    ],
+)
 @pytest.mark.parametrize("path", ["/v1/jobs", "/", "/healthz", "/openapi.json"])
 def test_other_names_for_this_machine_are_refused(refusing: Guarded, host: str, path: str) -> None:
     answer = refusing.http.get(path, headers={"Host": host})

@@ -7,6 +7,7 @@ their own point here (DNS rebinding). Everywhere else a key is asked for, or the
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Callable, MutableMapping
 from typing import Any, TypeVar
@@ -32,6 +33,7 @@ LOOK_SECONDS = 1.0
 _FORGET = f"{COOKIE}=; Max-Age=0; Path=/; HttpOnly; SameSite=strict"
 _LOOPBACK_NAMES = {"localhost", "127.0.0.1", "[::1]"}
 _FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
+_PORT = re.compile(r":[0-9]{0,5}\Z")
 _T = TypeVar("_T")
 
 
@@ -138,8 +140,7 @@ class Gate:
 
 def _insist_on_own_host(request: Request, host: str) -> None:
     """A page whose name was made to point here names itself; a proxy says that it asks for others."""
-    name = request.headers.get("host", "").casefold()
-    name = name.rpartition(":")[0] if ":" in name and not name.endswith("]") else name
+    name = _PORT.sub("", request.headers.get("host", "").casefold())
     if name not in {*_LOOPBACK_NAMES, host.casefold(), f"[{host.casefold()}]"}:
         detail = f"Host: got '{name[:80]}'; accepted: localhost, 127.0.0.1 or [::1] as long as there is no key"
         raise ProblemError(421, "unknown_host", detail)
