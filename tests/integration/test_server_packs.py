@@ -9,16 +9,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
 pytest.importorskip("cv2")
 
 from PIL import Image
 from server_calls import content
 from servers import RunningServer, serving
-from shop_catalogues import KINDS, catalogue
 from tiny_packs import write_tiny_flow_pack
 
-from packshot.client import Client, JobFailedError, Kind, ServerError
+from packshot.client import Client, JobFailedError, ServerError
 from packshot.generation import GenerationRequest, open_backend
 from packshot.server.database import Database
 from packshot.server.queue import NewJob, Queue, Room
@@ -71,30 +69,3 @@ def test_a_deleted_pack_draws_no_more_and_a_new_one_of_its_name_draws_as_it_is(
                 shop.wait(late.id)
             assert (failed.value.job.error or {})["code"] == "refused" and "'our-shop'" in str(failed.value)
     assert not np.array_equal(*expected)
-
-
-@pytest.mark.slow
-def test_a_shops_own_kinds_are_learned_from_nothing_told_and_drawn(server: RunningServer, tmp_path: Path) -> None:
-    """By a whole recipe, whose network is that of real trainings; benchmarks/serve_recipes.py does them all."""
-    shop_zip = tmp_path / "shop.zip"
-    shop_zip.write_bytes(catalogue(categories=("Kettles & Pots", "Phone case")))
-    with Client(server.url) as shop:
-        job = shop.train("kettles", minutes=0.01, catalogue=shop_zip, kinds=KINDS.encode("utf-8-sig"),
-                         recipe="from-scratch", overrides={"loop.batch": 4}, wait=True)  # fmt: skip
-        assert job.request["kinds"] == ["kettle", "phone_case"]
-        assert (job.result or {})["step"] >= 1 and (job.result or {})["kept"] == 12
-        (pack,) = (pack for pack in shop.packs() if pack.name == "kettles")
-        assert pack.kinds == [Kind("kettle", "kettle", "水壶", True), Kind("phone_case", "phone case", "手机壳", True)]
-        for prompt, kind in (("红色水壶", "kettle"), ("red phone case", "phone_case")):
-            drawn = shop.generate(prompt, count=1, seed=1, size=128, pack="kettles")
-            assert (drawn.result or {})["prompt"]["category"] == kind
-            assert shop.understand(prompt, pack="kettles")["category"] == kind
-        (picture,) = drawn.assets
-        assert (picture.width, picture.height) == (128, 128)
-        assert picture.details["recipe"]["pack"]["sha256"] == pack.sha256
-        with pytest.raises(ServerError, match="prompt"):  # they are of that pack alone
-            shop.generate("红色水壶", count=1, size=64)
-        assert shop.generate("red watch", count=1, size=64).status == "done"
-        pack.delete()
-        with pytest.raises(ServerError, match="'kettles'"):
-            shop.understand("红色水壶", pack="kettles")

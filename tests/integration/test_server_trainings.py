@@ -39,8 +39,10 @@ def test_what_can_be_trained_is_listed(api: RunningServer) -> None:
 @pytest.mark.slow
 def test_a_training_is_stopped_gone_on_with_and_becomes_a_pack_that_draws(api: RunningServer) -> None:
     """One life of a training: each start of PyTorch takes seconds, so that none is without need."""
-    wish = {"overrides": json.dumps({"loop.seed": 3, "loop.batch": 4}), "note": "drawn watches", "minutes": "30"}
-    job = stopped(api, asked(api, catalogue(), **wish))
+    wish = {"overrides": json.dumps({"loop.seed": 3, "loop.batch": 4}), "note": "drawn kettles", "minutes": "30"}
+    shop = catalogue(categories=("Kettles & Pots", "Phone case"))
+    job = stopped(api, asked(api, shop, KINDS.encode("utf-8-sig"), **wish))
+    assert job["request"]["kinds"] == ["kettle", "phone_case"]
     url = f"/v1/trainings/{job['id']}"
     first = api.http.get(url).json()
     assert first["resumable"] and first["prepared"]["rows"] == 12
@@ -57,11 +59,14 @@ def test_a_training_is_stopped_gone_on_with_and_becomes_a_pack_that_draws(api: R
     assert 4 <= done["result"]["kept"] <= done["result"]["rows"] == 12
     told = is_told(api, url, first["step"], done["result"]["step"])
     pack = packs_of(api)["our-shop"]
-    assert pack["training_data"] == "drawn watches" and pack["kind"] == "flow" and pack["version"] == "1"
+    assert pack["training_data"] == "drawn kettles" and pack["kind"] == "flow" and pack["version"] == "1"
+    assert [(kind["key"], kind["zh"], kind["own"]) for kind in pack["kinds"]] == [
+        ("kettle", "水壶", True), ("phone_case", "手机壳", True),
+    ]  # fmt: skip
     assert str(api.home) not in json.dumps([told, pack, done])
     backend = open_backend("embedded", str(api.home / "packs" / "our-shop"))  # the server's own is the fake one
-    (drawn,) = backend.generate([GenerationRequest("red watch", 1, 1, 64)])
-    assert drawn.pixels.shape == (64, 64, 3)
+    (drawn,) = backend.generate([GenerationRequest("红色水壶", 1, 1, 64)])
+    assert drawn.pixels.shape == (64, 64, 3) and drawn.prompt["category"] == "kettle"
     longer = api.http.post(f"{url}/resume", json={"minutes": 40})  # also when it was done
     not_begun(api, longer, {**job["request"], "minutes": 40})
     assert api.http.delete(url).status_code == 204 and api.http.get(url).status_code == 404

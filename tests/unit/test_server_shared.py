@@ -33,6 +33,7 @@ from packshot.server.security.scopes import LOCAL
 from packshot.server.settings import Settings
 from packshot.server.shared import shared
 from packshot.server.tasks import listing
+from packshot.server.threads import Threads
 from packshot.server.waiting import Watch
 
 LISTING, TRAINING = "listing_1a21855f223cabd849ddc5a885fa088", "training_1a21855f223cabd849ddc5a885fa088"
@@ -319,7 +320,8 @@ def test_rejections_at_the_same_moment_are_all_kept(
 
     def reject(number: int) -> None:
         settings, database = servers[number % 2], databases[number % 2]
-        server = Services(settings, database, Queue(database), Assets(database, settings.home), Watch(Queue(database)))
+        queue = Queue(database)
+        server = Services(settings, database, queue, Assets(database, settings.home), Watch(queue), Threads())
         barrier.wait(20)
         listings.reject(job.id, listings.RejectionsIn(keys=[keys[number]]), server)
 

@@ -85,7 +85,7 @@ def test_packs_that_ship_and_what_is_no_pack_are_refused_in_one_line(guarded: Gu
         "pack: got 'base', which was not trained on this server; accepted: one that was: our-shop"
     )
     for name in ("gone", "..", "%2e%2e", "..%2fpacks%2four-shop", "our-shop%00", "our-shop%2f", "x" * 3000):
-        assert admin.delete(f"/v1/packs/{name}").status_code in (404, 405), name
+        assert admin.delete(f"/v1/packs/{name}").status_code in (400, 404, 405), name
     assert {"base", "our-shop"} <= listed(admin).keys()
 
 
