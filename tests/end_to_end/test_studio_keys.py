@@ -136,6 +136,28 @@ def test_an_ended_key_asks_again_and_nothing_that_was_typed_is_lost(
         assert request["seed"] == 77 and request["prompt"] == "silver watch"
 
 
+def test_a_refusal_that_comes_late_does_not_open_the_form_again(browser: Browser, shop: Keyed) -> None:
+    name, key = shop.key()
+    held = list[Route]()
+    with studio(browser, shop.server, allowed=REFUSED) as here:
+        page = signed_in(here, key)
+        page.locator("#prompt").fill("silver watch")
+        expect(page.locator(".understood")).to_contain_text("watch")
+        page.route("**/v1/generations", lambda route: held.append(route))
+        shop.revoke(name)
+        page.locator("#prompt").press("Enter")
+        while len(held) < 2:  # two at once
+            page.wait_for_timeout(50)
+        held[0].continue_()
+        expect(page.get_by_role("dialog")).to_be_visible()
+        page.keyboard.press("Escape")
+        expect(page.get_by_role("dialog")).to_have_count(0)
+        with page.expect_response("**/v1/generations"):
+            held[1].continue_()
+        page.wait_for_timeout(300)
+        assert page.get_by_role("dialog").count() == 0 and page.locator("#prompt").input_value() == "silver watch"
+
+
 def test_a_closed_form_leaves_a_way_in(here: Studio, shop: Keyed) -> None:
     page = here.page
     page.goto(f"{here.server.url}/#/gallery")

@@ -4,6 +4,7 @@ import { keyForm } from "./parts/key_form.js";
 
 let now = null; // as of /v1/session; null until somebody is let in
 let since = 0;
+let closed = 0; // when the form was last closed without a key
 let asked = false;
 const listeners = new Set();
 
@@ -30,11 +31,17 @@ export function signIn() {
   const ended = Boolean(now?.keys);
   become(null);
   const send = async (key) => become(await ask("POST", "/v1/session", { headers: { Authorization: `Bearer ${key}` }, once: true }));
-  asking = keyForm({ ended, send }).finally(() => { asking = null; });
+  asking = keyForm({ ended, send }).then((accepted) => {
+    if (!accepted) closed = Date.now();
+    return accepted;
+  }).finally(() => { asking = null; });
   return asking;
 }
-// What was asked before somebody came in is only asked again.
-whenKeyIsWanted((began) => (now !== null && since > began ? Promise.resolve(true) : signIn()));
+// What was asked before somebody came in is only asked again; what was asked before the form was closed opens no other.
+whenKeyIsWanted((began) => {
+  if (now !== null && since > began) return Promise.resolve(true);
+  return now === null && closed > began ? Promise.resolve(false) : signIn();
+});
 
 /** Whether somebody is let in; asks for a key where the server does. */
 export async function enter() {
