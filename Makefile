@@ -51,11 +51,9 @@ demo-edit: $(DEMO_VENV)/.installed-edit ## edited pictures, and sheets of before
 	$(DEMO_EDIT)/badge --background "#f4f1ec" --fit "1000x1000 upscale=yes" --badge "NEW 新品" --sheet $(OUT)/edit/badge.png
 	$(DEMO_EDIT)/turn --cutout --turn 8 --background "#ffffff" --sheet $(OUT)/edit/turn.png
 
-# One more than there are cores: a third of the time, tests wait for servers, browsers and databases.
-TEST_JOBS ?= $(shell echo $$(($$(nproc 2>/dev/null || echo 1) + 1)))
-PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder
+PYTEST = OMP_NUM_THREADS=1 $(VENV)/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
 
-test: lint ## everything: lint, then every test, one file more at once than there are cores
+test: lint ## everything: lint, then every test, as many files at once as there are cores
 	$(PYTEST) $(PYTEST_ARGS)
 
 coverage: $(VENV)/.installed ## every test, and which lines they run; takes a quarter longer

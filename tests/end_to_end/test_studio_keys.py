@@ -119,6 +119,7 @@ def test_an_ended_key_asks_again_and_nothing_that_was_typed_is_lost(
     with studio(browser, shop.server, language=language, allowed=REFUSED) as here:
         page = signed_in(here, key)
         page.locator("#prompt").fill("silver watch")
+        expect(page.locator("[data-slot=category] select")).to_have_value("watch")  # nothing more is asked by itself
         page.locator(".settings input[inputmode=numeric]").evaluate("(seed) => { seed.value = '77'; }")
         shop.revoke(name)
         page.locator("#prompt").press("Enter")
