@@ -48,6 +48,22 @@ def s3_server(log: Path) -> Iterator[str]:
         process.wait(timeout=10)
 
 
+@contextmanager
+def bucket(log: Path, name: str) -> Iterator[str]:
+    """Run a server with a bucket, which this process's `s3://` means until the block ends; gives its URL."""
+    import pytest
+
+    from packshot.listing.remote import file_system
+
+    with s3_server(log) as address, pytest.MonkeyPatch.context() as patch:
+        for variable, value in environment(address).items():
+            patch.setenv(variable, value)
+        file_system.cache_clear()
+        file_system("s3").mkdir(name)
+        yield f"s3://{name}"
+        file_system.cache_clear()
+
+
 def _wait_for(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + 60
     while True:

@@ -18,15 +18,8 @@ from packshot.server.database import Database
 @pytest.fixture(scope="module")
 def bucket(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     pytest.importorskip("s3fs")
-    with s3_server.s3_server(tmp_path_factory.mktemp("s3") / "log") as address, pytest.MonkeyPatch.context() as patch:
-        for name, value in s3_server.environment(address).items():
-            patch.setenv(name, value)
-        from packshot.listing.remote import file_system
-
-        file_system.cache_clear()
-        file_system("s3").mkdir("shop")
-        yield "s3://shop/one/assets"
-        file_system.cache_clear()
+    with s3_server.bucket(tmp_path_factory.mktemp("s3") / "log", "shop") as url:
+        yield f"{url}/one/assets"
 
 
 @pytest.fixture(params=["folder", "bucket"])

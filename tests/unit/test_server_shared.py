@@ -44,15 +44,8 @@ CARD = {"name": "shop", "kind": "flow", "version": "1", "inputs": {}, "outputs":
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     pytest.importorskip("s3fs")
-    with s3_server.s3_server(tmp_path_factory.mktemp("s3") / "log") as address, pytest.MonkeyPatch.context() as patch:
-        for name, value in s3_server.environment(address).items():
-            patch.setenv(name, value)
-        from packshot.listing.remote import file_system
-
-        file_system.cache_clear()
-        file_system("s3").mkdir("shop")
+    with s3_server.bucket(tmp_path_factory.mktemp("s3") / "log", "shop"):
         yield
-        file_system.cache_clear()
 
 
 @pytest.fixture(params=["folder", "bucket"])
